@@ -1,0 +1,53 @@
+/** Everything that can happen to the core. */
+
+import type { Message } from './message.js';
+import type { DatabaseReport, Pause, Position, VoterName, VoterRecord } from './types.js';
+
+export type Event =
+  /** Time has passed. */
+  | { readonly type: 'tick' }
+  /** A frame that proved genuine and new. */
+  | { readonly type: 'message'; readonly from: VoterName; readonly message: Message }
+  /** A check's result: a health script, or a built-in of the shell. */
+  | { readonly type: 'check'; readonly name: string; readonly ok: boolean; readonly detail: string }
+  | { readonly type: 'database'; readonly report: DatabaseReport }
+  /** A VIP's link, or the route to it, changed. */
+  | { readonly type: 'link'; readonly name: string; readonly up: boolean }
+  /** A VIP we hold was taken off by somebody, and has been put back (or could not be). */
+  | { readonly type: 'vip-lost'; readonly address: string; readonly restored: boolean }
+  /** The agent was not scheduled for this long. */
+  | { readonly type: 'stall'; readonly forMs: number }
+  /** A step the core asked for has ended. */
+  | { readonly type: 'outcome'; readonly id: number; readonly outcome: Outcome }
+  /** Progress of a step, so that its deadline is extended. */
+  | { readonly type: 'progress'; readonly id: number; readonly text: string }
+  | { readonly type: 'persisted'; readonly id: number; readonly ok: boolean; readonly detail: string }
+  /** Without a witness: what speaks for and against the peer's death. */
+  | { readonly type: 'evidence'; readonly evidence: Evidence }
+  | { readonly type: 'command'; readonly id: number; readonly command: Command };
+
+export type Outcome =
+  | { readonly ok: true; readonly detail: string; readonly position?: Position }
+  | { readonly ok: false; readonly detail: string };
+
+export interface Evidence {
+  readonly gateways: 'answer' | 'silent' | 'none';
+  readonly peerDatabase: 'silent' | 'made-read-only' | 'refuses';
+  readonly detail: string;
+}
+
+/** An operator's word. */
+export type Command =
+  | { readonly name: 'switchover'; readonly dryRun: boolean; readonly force: boolean; readonly timeoutMs: number }
+  | { readonly name: 'promote'; readonly acceptLoss: boolean }
+  | { readonly name: 'pause' }
+  | { readonly name: 'resume' }
+  | { readonly name: 'maintenance'; readonly on: boolean }
+  | { readonly name: 'stop' };
+
+/** What the shell knows when the core begins. */
+export interface Beginning {
+  /** Null: no record, or none that can be read. */
+  readonly record: VoterRecord | null;
+  readonly pause?: Pause;
+}

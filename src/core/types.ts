@@ -1,0 +1,135 @@
+/** The words of the decision core: who takes part, for how long, and what is known of the data. */
+
+/** Name of a node or a witness, unique in its group. */
+export type VoterName = string;
+
+/** Number of an ownership; 0 means that there has been none. */
+export type Term = number;
+
+/** Milliseconds of the voter's own CLOCK_BOOTTIME, with fractions. Never a wall-clock time. */
+export type Instant = number;
+
+/** A length of time in milliseconds. */
+export type Millis = number;
+
+/**
+ * What a server has committed, as its flavour writes it:
+ * `mariadb:` and the server's `gtid_binlog_state`, or `mysql:` and its `gtid_executed`.
+ * Compared only by the functions of position.ts.
+ */
+export type Position = string;
+
+/** One verdict for a node; there are no weights. */
+export type Health = 'ok' | 'failed' | 'unknown';
+
+/** A standing reason not to act. */
+export interface Hold {
+  readonly name: HoldName;
+  /** One sentence for the operator: why it holds and what ends it. */
+  readonly why: string;
+}
+
+export type HoldName =
+  | 'paused'
+  | 'maintenance'
+  | 'stale'
+  | 'quarantined'
+  | 'cooldown'
+  | 'flapping'
+  | 'loss'
+  | 'replication'
+  | 'peer-alive'
+  | 'isolated'
+  | 'alone'
+  | 'hook'
+  | 'promotion-failed'
+  | 'stranger'
+  | 'no-record';
+
+/** What every member of the group must agree on, and what this one does with it. Times in milliseconds. */
+export interface CoreConfig {
+  readonly group: string;
+  readonly self: VoterName;
+  /** The other database host. */
+  readonly peer: VoterName;
+  /** None, or an odd number. */
+  readonly witnesses: readonly VoterName[];
+  readonly priority: number;
+  readonly peerPriority: number;
+  readonly intervalMs: Millis;
+  /** interval × dead_after. */
+  readonly leaseMs: Millis;
+  /** Gateways are configured, so being cut off can be told from the peer's death. */
+  readonly gateways: boolean;
+  readonly semiSync: 'off' | 'monitor' | 'manage';
+  /** Checks by name with how many results in a row turn them. `database` and `links` are built in. */
+  readonly checks: Readonly<Record<string, { readonly fall: number; readonly rise: number }>>;
+  readonly cooldownMs: Millis;
+  readonly maxFailovers: number;
+  readonly failoverWindowMs: Millis;
+  readonly catchUpTimeoutMs: Millis;
+  /** The loss accepted without asking; `any` accepts whatever cannot be had. */
+  readonly maxLossMs: Millis | 'any';
+  /** Hooks exist for these phases; for others no step is taken. */
+  readonly hookPhases: readonly HookPhase[];
+  /** A fence command that must have succeeded before a takeover on silence. */
+  readonly fenceRequired: boolean;
+}
+
+export type HookPhase = 'pre-promote' | 'post-promote' | 'pre-demote' | 'post-demote' | 'hold';
+
+/** What the database says of itself, and what it could be asked last. */
+export interface DatabaseReport {
+  /**
+   * ok: answers (and on the active, takes a write); down: refused or gone; shutting-down; hanging: no answer in time;
+   * denied: our login or privileges fail; full: no connection left; failed: answers, but the write probe fails.
+   */
+  readonly state: 'ok' | 'down' | 'shutting-down' | 'hanging' | 'denied' | 'full' | 'failed';
+  /** What came back, for people. */
+  readonly detail: string;
+  /** Absent where it could not be asked. */
+  readonly readOnly?: boolean;
+  readonly position?: Position;
+  readonly replica?: ReplicaReport;
+  /** Semi-synchronous replication is in force as the source: each commit waits for a replica. */
+  readonly semiSync?: boolean;
+  /** Replicas now attached that acknowledge. */
+  readonly semiSyncReplicas?: number;
+}
+
+/** This server as a replica of the peer. */
+export interface ReplicaReport {
+  readonly io: 'running' | 'connecting' | 'stopped';
+  readonly sql: 'running' | 'stopped';
+  /** Everything received, applied or not. */
+  readonly received: Position;
+  /** Seconds_Behind as milliseconds; absent where unknown. */
+  readonly lagMs?: Millis;
+  /** The thread's last error, when one stopped it. */
+  readonly error?: string;
+  readonly filters: boolean;
+}
+
+/** What of a voter survives a crash. `dataTerm`, `pause` and `maintenance` are of nodes only. */
+export interface VoterRecord {
+  /** The highest term granted or adopted. */
+  readonly maxTerm: Term;
+  /** To whom `maxTerm` was granted. */
+  readonly holder: VoterName | null;
+  /** The newest term that opened for clients. */
+  readonly servedTerm: Term;
+  /** While `servedTerm` serves: nothing can be missing on the standby. */
+  readonly sync: boolean;
+  /** The largest lease ever promised. */
+  readonly maxLeaseMs: Millis;
+  /** The newest term this node owned or replicated from. */
+  readonly dataTerm: Term;
+  readonly pause: Pause;
+  readonly maintenance: boolean;
+}
+
+/** The group's pause: the higher version wins. */
+export interface Pause {
+  readonly version: number;
+  readonly on: boolean;
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config';
+
+// unit: quick, no root, no server. lab: root, real databases and real network namespaces.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], exclude: ['**/*.lab.test.ts', 'test/scenarios/**', 'node_modules/**'] } },
+      {
+        test: {
+          name: 'lab',
+          include: ['src/**/*.lab.test.ts', 'test/**/*.lab.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
