@@ -44,9 +44,15 @@ export type Step =
   | { readonly name: 'vip-probe' }
   /** VIPs on, verified, announced. */
   | { readonly name: 'vip-on' }
-  | { readonly name: 'hook'; readonly phase: HookPhase; readonly term: Term; readonly role: Role; readonly reason: string }
-  /** Gateways, the peer's database. Ends with an `evidence` event as well. */
-  | { readonly name: 'gather-evidence' };
+  | {
+      readonly name: 'hook';
+      readonly phase: HookPhase;
+      readonly term: Term;
+      readonly role: Role;
+      readonly reason: string;
+    }
+  /** Gateways, and with `fencePeer` the peer's database, made read-only if it answers. Ends with an `evidence` event first. */
+  | { readonly name: 'gather-evidence'; readonly fencePeer: boolean };
 
 export interface JournalEntry {
   readonly kind: 'transition' | 'refusal' | 'hold' | 'step' | 'notice' | 'alarm';

@@ -1,7 +1,7 @@
 /** Everything that can happen to the core. */
 
 import type { Message } from './message.js';
-import type { DatabaseReport, Pause, Position, VoterName, VoterRecord } from './types.js';
+import type { DatabaseReport, Position, VoterName } from './types.js';
 
 export type Event =
   /** Time has passed. */
@@ -40,14 +40,7 @@ export interface Evidence {
 export type Command =
   | { readonly name: 'switchover'; readonly dryRun: boolean; readonly force: boolean; readonly timeoutMs: number }
   | { readonly name: 'promote'; readonly acceptLoss: boolean }
-  | { readonly name: 'pause' }
+  | { readonly name: 'pause'; readonly forMs: number }
   | { readonly name: 'resume' }
   | { readonly name: 'maintenance'; readonly on: boolean }
   | { readonly name: 'stop' };
-
-/** What the shell knows when the core begins. */
-export interface Beginning {
-  /** Null: no record, or none that can be read. */
-  readonly record: VoterRecord | null;
-  readonly pause?: Pause;
-}

@@ -1,6 +1,6 @@
 /** What members of a group say to each other; wire/ turns these into frames and back. */
 
-import type { Health, Hold, HoldName, Millis, Pause, Position, Term, VoterName } from './types.js';
+import type { Health, HoldName, Millis, Pause, Position, Term, VoterName } from './types.js';
 
 /** Roles as the field names them (RFC 9568: Active and Backup), with the steps between. */
 export type Role =
@@ -25,6 +25,9 @@ export interface Beat {
   readonly owner: boolean;
   readonly leaseMs: Millis;
   readonly dataTerm: Term;
+  /** The newest term that opened for clients, as the sender's own voter has it, and its sync flag. */
+  readonly servedTerm: Term;
+  readonly sync: boolean;
   readonly priority: number;
   readonly health: Health;
   /** First cause of a failed verdict, else empty. */
@@ -123,7 +126,15 @@ export type Verdict =
       readonly leftMs: Millis;
     };
 
-export type Refusal = 'old-term' | 'promised' | 'data-behind' | 'mute' | 'no-record' | 'not-successor' | 'disk' | 'unknown-group';
+export type Refusal =
+  | 'old-term'
+  | 'promised'
+  | 'data-behind'
+  | 'mute'
+  | 'no-record'
+  | 'not-successor'
+  | 'disk'
+  | 'unknown-group';
 
 /** Record that `term` serves, and whether its standby is in sync. */
 export interface ServedRequest {
@@ -165,6 +176,3 @@ export type Message =
   | ServedAnswer
   | Release
   | Released;
-
-/** Names of the holds that a BEAT carries. */
-export const holdNames = (holds: readonly Hold[]): readonly HoldName[] => holds.map((h) => h.name);

@@ -72,8 +72,6 @@ export interface CoreConfig {
   readonly maxLossMs: Millis | 'any';
   /** Hooks exist for these phases; for others no step is taken. */
   readonly hookPhases: readonly HookPhase[];
-  /** A fence command that must have succeeded before a takeover on silence. */
-  readonly fenceRequired: boolean;
 }
 
 export type HookPhase = 'pre-promote' | 'post-promote' | 'pre-demote' | 'post-demote' | 'hold';
@@ -132,4 +130,6 @@ export interface VoterRecord {
 export interface Pause {
   readonly version: number;
   readonly on: boolean;
+  /** Ends by itself after this long; -1: only by `resume`. */
+  readonly leftMs: Millis;
 }

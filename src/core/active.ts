@@ -1,0 +1,118 @@
+/** What an active does besides renewing its lease: judges itself, keeps semi-sync and the reverse channel right. */
+
+import type { Outcome } from './event.js';
+import { fence } from './fencing.js';
+import { handoffRefusal, startHandoff, undo } from './handoff.js';
+import { verdict } from './health.js';
+import { recordServed } from './lease.js';
+import { containsPosition } from './position.js';
+import { STEP_RETRY_MS } from './timing.js';
+import { journal, livePeer, noticeOnce, run, set, type Turn } from './turn.js';
+
+/** A failed active hands off if and only if the standby is fit; else it keeps what it has and says so. */
+export const considerHandoff = (turn: Turn): void => {
+  const { s, now } = turn;
+  const judged = verdict(s);
+  if (s.role === 'handing-off') {
+    if (judged.by === 'database' && s.handoff?.phase !== 'undoing') fence(turn, 'database-failed', judged.cause);
+    else if (judged.by === 'link') fence(turn, 'link-down', judged.cause);
+    return;
+  }
+  if (s.role !== 'active') return;
+  const readOnly =
+    s.database.report?.state === 'ok' && s.database.report.readOnly === true && s.owner?.served === true && !s.handoff;
+  const cause = readOnly ? 'another hand made the database read-only' : judged.cause;
+  if (judged.health !== 'failed' && !readOnly) return;
+  const why = whyKept(turn, judged.by === 'check' || readOnly);
+  if (why !== '') return noticeOnce(turn, 'refusal', 'keeps', `failed (${cause}), but keeps the VIP: ${why}`);
+  if (judged.by === 'database') fence(turn, 'database-failed', cause);
+  else if (judged.by === 'link') fence(turn, 'link-down', cause);
+  else if (!s.handoff) {
+    const request = {
+      cause: 'check-failed',
+      detail: cause,
+      dryRun: false,
+      force: true,
+      timeoutMs: 0,
+      commandId: 0,
+      wishId: 0,
+    } as const;
+    startHandoff(turn, request);
+  } else if (now >= s.handoff.until) undo(turn, cause);
+};
+
+/** `slow`: what a script says may wait out the cooldown; a dead database or link does not. */
+const whyKept = (turn: Turn, slow: boolean): string => {
+  const { s, now } = turn;
+  const refusal = handoffRefusal({ ...s, handoff: null }, now, false);
+  if (refusal !== '') return refusal;
+  const flapping = s.holds.get('flapping');
+  if (flapping) return `flapping: ${flapping.why}`;
+  if (slow && s.lastChangeAt !== null && now - s.lastChangeAt < s.config.cooldownMs)
+    return 'the cooldown after the last move is not over';
+  return '';
+};
+
+/** Semi-sync follows the standby: `off` is recorded before it is switched off, `on` after it was switched on. */
+export const considerSemiSync = (turn: Turn): void => {
+  const { s } = turn;
+  const { owner, config } = s;
+  if (
+    s.role !== 'active' ||
+    config.semiSync !== 'manage' ||
+    !owner?.served ||
+    owner.recording ||
+    owner.semiSyncStep !== null
+  )
+    return;
+  const inForce = s.database.report?.semiSync;
+  if (s.database.report?.state !== 'ok' || inForce === undefined) return;
+  const wanted = standbyAttached(turn);
+  if (owner.sync && (!wanted || !inForce)) return recordServed(turn, false);
+  if (!owner.sync && wanted && inForce) return recordServed(turn, true);
+  if (wanted !== inForce && turn.now >= owner.stepRetryAt) switchSemiSync(turn, wanted);
+};
+
+const switchSemiSync = (turn: Turn, on: boolean): void => {
+  const { owner } = turn.s;
+  if (owner) set(turn, { owner: { ...owner, semiSyncStep: run(turn, { name: 'database-semi-sync', on }) } });
+};
+
+/** The standby is heard, replicates, and has all that was committed a moment ago; while in sync, it is attached. */
+const standbyAttached = (turn: Turn): boolean => {
+  const { s, now } = turn;
+  const peer = livePeer(s, now);
+  if (!peer?.replicating || peer.role !== 'standby') return false;
+  const clients = s.database.report?.semiSyncReplicas ?? 0;
+  if (s.database.report?.semiSync) return clients > 0;
+  return peer.lagMs >= 0 && peer.lagMs < 1_000;
+};
+
+/** The standby was judged clean and follows us: its channel may be followed in turn. */
+export const considerReverse = (turn: Turn): void => {
+  const { s, now } = turn;
+  const { owner } = s;
+  if (s.role !== 'active' || !owner?.served || owner.reverseStep !== null || now < owner.stepRetryAt || s.handoff)
+    return;
+  const peer = livePeer(s, now);
+  const io = s.database.report?.replica?.io;
+  if (s.database.report?.state !== 'ok' || io !== 'stopped' || peer?.role !== 'standby' || !peer.replicating) return;
+  if (peer.dataTerm !== owner.term || !containsPosition(s.database.position, peer.position)) return;
+  set(turn, { owner: { ...owner, reverseStep: run(turn, { name: 'database-open-reverse' }) } });
+};
+
+/** True when the outcome belonged to one of the active's own steps. */
+export const onActiveOutcome = (turn: Turn, id: number, outcome: Outcome): boolean => {
+  const { owner } = turn.s;
+  if (owner && id === owner.semiSyncStep)
+    set(turn, { owner: { ...owner, semiSyncStep: null, stepRetryAt: later(turn, outcome) } });
+  else if (owner && id === owner.reverseStep)
+    set(turn, { owner: { ...owner, reverseStep: null, stepRetryAt: later(turn, outcome) } });
+  else return false;
+  const what = id === owner.semiSyncStep ? 'semi-sync' : 'reverse-channel';
+  journal(turn, { kind: outcome.ok ? 'step' : 'alarm', cause: what, text: `${what}: ${outcome.detail}` });
+  return true;
+};
+
+const later = (turn: Turn, outcome: Outcome): number =>
+  outcome.ok ? (turn.s.owner?.stepRetryAt ?? 0) : turn.now + STEP_RETRY_MS;

@@ -1,0 +1,325 @@
+/** How a standby comes to own a term: when it may ask, POLL?, VOTE?, and its own vote last. */
+
+import { unfit, unfitToStand } from './fitness.js';
+import { newOwnership } from './lease.js';
+import type { PollAnswer, Verdict, VoteAnswer } from './message.js';
+import { containsPosition } from './position.js';
+import { startPromotion } from './promotion.js';
+import { startRelease } from './release.js';
+import type { NodeState } from './state.js';
+import { become, type Cause } from './table.js';
+import { countedLease, ELECTION_INTERVALS, keptLease, YIELD_INTERVALS } from './timing.js';
+import {
+  hold,
+  isPairAlone,
+  journal,
+  livePeer,
+  majority,
+  noticeOnce,
+  peerHeard,
+  remoteVoters,
+  reply,
+  run,
+  send,
+  set,
+  type Turn,
+  vote,
+} from './turn.js';
+import type { Millis, VoterName } from './types.js';
+import { judge, makeRecord, onVote } from './voter.js';
+
+type Opening = Extract<Cause, 'promise-ran-out' | 'released' | 'no-owner' | 'ordered'>;
+
+/** Looks whether this standby should stand for election now, and says once why not. */
+export const considerCandidacy = (turn: Turn): void => {
+  const { s, now } = turn;
+  if (s.role !== 'standby' || s.stopping || now < s.retryAt) return;
+  if (s.order && !s.voter.record) vote(turn, makeRecord(s.voter, now)); // the operator's word stands for what cannot be heard
+  const opening = findOpening(turn.s, now);
+  if (!opening) return;
+  if (isBlind(turn) || isYielding(turn, opening)) return;
+  const why = unfitToStand(turn.s, s.order !== null, s.order?.acceptLoss ?? false);
+  if (why !== '') return refuse(turn, why);
+  if (lacksEvidence(turn, opening)) return;
+  startElection(turn, opening);
+};
+
+const refuse = (turn: Turn, why: string): void => {
+  noticeOnce(turn, 'refusal', 'not-a-candidate', `nobody owns the VIP, and this node does not take over: ${why}`);
+  dropOrder(turn, `refused: ${why}`);
+};
+
+/** Answers the operator's `promote` in the negative. */
+const dropOrder = (turn: Turn, text: string): void => {
+  const { order } = turn.s;
+  if (!order) return;
+  set(turn, { order: null });
+  reply(turn, order.commandId, true, false, text);
+};
+
+/** Standby 1: our own promise has run out, or its holder released it. */
+const findOpening = (s: NodeState, now: number): Opening | null => {
+  const { voter } = s;
+  if (!voter.record || now < voter.muteUntil || now < s.startedAt + keptLease(s.config.leaseMs)) return null;
+  const released = voter.released?.term === voter.record.maxTerm ? voter.released : null;
+  if (released) {
+    const named = released.successor === '' || released.successor === s.config.self || now >= released.until;
+    return named ? 'released' : null;
+  }
+  if (livePeer(s, now)?.owner) return null;
+  if (now < voter.promiseUntil) return null;
+  if (s.order) return 'ordered';
+  return voter.record.holder === null || !s.lastOwner ? 'no-owner' : 'promise-ran-out';
+};
+
+/** Starting up: the peer is not heard, and what it may have committed since is not known here. */
+const isBlind = (turn: Turn): boolean => {
+  const { s, now } = turn;
+  const { record } = s.voter;
+  if (!record || s.order?.acceptLoss || peerHeard(s, now) || record.servedTerm === 0) return false;
+  const servedLast = record.holder === s.config.self && record.maxTerm === record.servedTerm;
+  const followed = s.peer.servedSeen >= record.servedTerm;
+  if (record.dataTerm >= record.servedTerm && (servedLast || followed || record.sync)) return false;
+  const lacking =
+    record.dataTerm < record.servedTerm
+      ? `term ${record.servedTerm} served last, and this node's data is of term ${record.dataTerm}`
+      : `replication was not in sync when term ${record.servedTerm} served, and its owner is not heard`;
+  hold(turn, 'stale', `${lacking}; start ${s.config.peer}, or run \`vipctl promote --accept-loss\``);
+  dropOrder(turn, `refused: stale: ${lacking}`);
+  return true;
+};
+
+/** Standby 2: of two candidates the better data goes first, then dataTerm, priority, name; the other waits a little. */
+const isYielding = (turn: Turn, opening: Opening): boolean => {
+  const { s, now } = turn;
+  const peer = livePeer(s, now);
+  const named = opening === 'released' && s.voter.released?.successor === s.config.self;
+  if (!peer || s.order || named || peer.unfit !== '' || unfit(s, now) !== '') return false;
+  if (comesFirst(s, peer)) return false;
+  if (s.yieldUntil === null) {
+    set(turn, { yieldUntil: now + YIELD_INTERVALS * s.config.intervalMs });
+    noticeOnce(
+      turn,
+      'notice',
+      'yield',
+      `${s.config.peer} comes first, having the better data or priority; waiting for it`,
+    );
+    return true;
+  }
+  return now < s.yieldUntil;
+};
+
+const comesFirst = (s: NodeState, peer: NonNullable<NodeState['peer']['beat']>): boolean => {
+  const own = s.database.received;
+  const has = containsPosition(own, peer.position);
+  const lacks = containsPosition(peer.position, own);
+  if (has !== lacks) return has;
+  const dataTerm = s.voter.record?.dataTerm ?? 0;
+  if (dataTerm !== peer.dataTerm) return dataTerm > peer.dataTerm;
+  if (s.config.priority !== peer.priority) return s.config.priority > peer.priority;
+  return s.config.self < s.config.peer;
+};
+
+/** Two nodes without a witness: silence alone proves nothing. */
+const lacksEvidence = (turn: Turn, opening: Opening): boolean => {
+  const { s, now } = turn;
+  if (!isPairAlone(s) || peerHeard(s, now) || opening === 'released' || s.order) return false;
+  if (s.peer.beat === null) {
+    hold(turn, 'alone', `${s.config.peer} has not been heard since this agent started, and there is no witness to ask`);
+    return true;
+  }
+  const { evidence } = s;
+  if (evidence.verdict === 'peer-dead' && now - evidence.at < s.config.leaseMs) return false;
+  if (evidence.stepId === null && now - evidence.at >= s.config.leaseMs) {
+    const stepId = run(turn, { name: 'gather-evidence', fencePeer: true });
+    set(turn, { evidence: { ...evidence, stepId, askedAt: now } });
+  }
+  return true;
+};
+
+const startElection = (turn: Turn, opening: Opening): void => {
+  const term = (turn.s.voter.record?.maxTerm ?? 0) + 1;
+  become(turn, 'candidate', opening);
+  poll(turn, term, opening);
+};
+
+const poll = (turn: Turn, term: number, reason: string): void => {
+  const { now } = turn;
+  set(turn, {
+    election: {
+      phase: 'polling',
+      term,
+      startedAt: now,
+      voteSentAt: now,
+      askedAt: now,
+      answers: new Map(),
+      reason,
+      persistId: null,
+    },
+  });
+  ask(turn);
+  count(turn);
+};
+
+const claim = (s: NodeState, term: number) => {
+  // The operator's `--accept-loss` makes this node's data the data: it answers for the last term that served.
+  const known = [...(s.election?.answers.values() ?? [])].map((a) => a.servedTerm);
+  const dataTerm = s.voter.record?.dataTerm ?? 0;
+  return {
+    term,
+    dataTerm: s.order?.acceptLoss ? Math.max(dataTerm, s.voter.record?.servedTerm ?? 0, ...known) : dataTerm,
+    leaseMs: s.config.leaseMs,
+  };
+};
+
+const ask = (turn: Turn): void => {
+  const { election } = turn.s;
+  if (!election) return;
+  set(turn, { election: { ...election, askedAt: turn.now } });
+  const body = claim(turn.s, election.term);
+  for (const voter of remoteVoters(turn.s)) {
+    if (election.answers.has(voter)) continue;
+    if (election.phase === 'polling') send(turn, voter, { kind: 'poll?', ...body });
+    if (election.phase === 'voting') send(turn, voter, { kind: 'vote?', ...body });
+  }
+};
+
+export const onElectionAnswer = (turn: Turn, from: VoterName, answer: PollAnswer | VoteAnswer): void => {
+  const { election, config } = turn.s;
+  if (turn.s.role !== 'candidate' || !election || answer.term !== election.term) return;
+  if (answer.kind === 'vote' && from === config.self) return onOwnVote(turn, answer.verdict);
+  const phase = answer.kind === 'poll' ? 'polling' : 'voting';
+  if (phase !== election.phase) return;
+  set(turn, { election: { ...election, answers: new Map(election.answers).set(from, answer.verdict) } });
+  count(turn);
+};
+
+const needed = (s: NodeState, now: number): number =>
+  isPairAlone(s) && !peerHeard(s, now) && (s.evidence.verdict === 'peer-dead' || s.order !== null) ? 1 : majority(s);
+
+const count = (turn: Turn): void => {
+  const { s, now } = turn;
+  const { election } = s;
+  if (!election || election.phase === 'own-vote') return;
+  const answers = [...election.answers.values()];
+  const granted = answers.filter((a) => a.granted).length;
+  if (granted + 1 >= needed(s, now)) return election.phase === 'polling' ? askVotes(turn) : voteForSelf(turn);
+  const open = remoteVoters(s).length - answers.length;
+  if (granted + open + 1 < needed(s, now)) loseElection(turn, answers);
+};
+
+const askVotes = (turn: Turn): void => {
+  const { s, now } = turn;
+  const { election, config } = s;
+  if (!election) return;
+  const own = judge(s.voter, config.self, claim(s, election.term), now);
+  if (!own.granted) return loseElection(turn, [own]);
+  set(turn, { election: { ...election, phase: 'voting', voteSentAt: now, answers: new Map() } });
+  ask(turn);
+  count(turn);
+};
+
+const voteForSelf = (turn: Turn): void => {
+  const { s, now } = turn;
+  const { election, config } = s;
+  if (!election) return;
+  set(turn, { election: { ...election, phase: 'own-vote' } });
+  vote(turn, onVote(s.voter, config.self, { kind: 'vote?', ...claim(s, election.term) }, now));
+};
+
+/** The own vote is on disk, or could not be written. */
+const onOwnVote = (turn: Turn, verdict: Verdict): void => {
+  const { election, config } = turn.s;
+  if (!election) return;
+  if (!verdict.granted) {
+    withdraw(turn, election.term);
+    return stepBack(turn, 'disk', verdict.why, 10 * config.intervalMs);
+  }
+  const entries = become(turn, 'promoting', 'elected', `term ${election.term}`);
+  const leaseUntil = election.voteSentAt + countedLease(config.leaseMs);
+  set(turn, { election: null, owner: newOwnership(election.term, leaseUntil, election.reason), yieldUntil: null });
+  startPromotion(turn, entries, [...election.answers.values(), verdict]);
+};
+
+/** Refusals tell what to do: ask for a higher term, wait out a promise, or hold. */
+const loseElection = (turn: Turn, answers: readonly Verdict[]): void => {
+  const { s } = turn;
+  const { election, config } = s;
+  if (!election) return;
+  const refusals = answers.filter((a) => !a.granted);
+  const maxTerm = Math.max(0, ...refusals.map((r) => r.maxTerm));
+  if (refusals.every((r) => r.why === 'old-term') && election.phase === 'polling' && election.term <= maxTerm) {
+    return poll(turn, maxTerm + 1, election.reason);
+  }
+  if (election.phase === 'voting') withdraw(turn, election.term);
+  const behind = refusals.find((r) => r.why === 'data-behind');
+  if (behind) {
+    hold(
+      turn,
+      'stale',
+      `term ${behind.servedTerm} served last, and this node's data is of term ${s.voter.record?.dataTerm ?? 0}; start ${config.peer}, or run \`vipctl promote --accept-loss\``,
+    );
+  }
+  const left = Math.max(0, ...refusals.map((r) => r.leftMs));
+  const why = refusals.map((r) => `${r.why}${r.holder === '' ? '' : ` (held by ${r.holder})`}`).join(', ');
+  stepBack(turn, 'refused', why, left > 0 ? left : YIELD_INTERVALS * config.intervalMs);
+};
+
+/** Votes already granted for a term that will not be used are given back. */
+const withdraw = (turn: Turn, term: number): void => {
+  startRelease(turn, { kind: 'release', term, finalPosition: '', successor: '', reason: 'not elected' });
+};
+
+export const stepBack = (
+  turn: Turn,
+  cause: Extract<Cause, 'refused' | 'unanswered' | 'owner-seen' | 'unfit' | 'disk'>,
+  detail: string,
+  waitMs: Millis,
+): void => {
+  become(turn, 'standby', cause, detail);
+  set(turn, { election: null, retryAt: turn.now + waitMs });
+  dropOrder(turn, `not done: ${cause}: ${detail}`);
+};
+
+/** Asks again those who have not answered; gives up in time. */
+export const tickElection = (turn: Turn): void => {
+  const { election, config } = turn.s;
+  if (turn.s.role !== 'candidate' || !election) return;
+  const limit = Math.max(config.leaseMs, ELECTION_INTERVALS * config.intervalMs);
+  if (turn.now - election.startedAt >= limit) {
+    const silent = remoteVoters(turn.s).filter((voter) => !election.answers.has(voter));
+    if (election.phase !== 'polling') withdraw(turn, election.term);
+    // The names differ, so two nodes that failed together do not ask together again.
+    const wait = config.intervalMs * (config.self < config.peer ? 1 : 2);
+    return stepBack(turn, 'unanswered', `no answer from ${silent.join(', ') || 'the disk'}`, wait);
+  }
+  if (turn.now - election.askedAt >= config.intervalMs / 2) ask(turn);
+};
+
+export const onEvidence = (turn: Turn, evidence: import('./event.js').Evidence): void => {
+  const { s, now } = turn;
+  const base = { ...s.evidence, detail: evidence.detail, at: now };
+  if (evidence.gateways === 'silent') {
+    set(turn, { evidence: { ...base, verdict: 'isolated' } });
+    if (s.role === 'standby')
+      hold(
+        turn,
+        'isolated',
+        `neither ${s.config.peer} nor a gateway answers: it is this node that is cut off`,
+        2 * s.config.leaseMs,
+      );
+    return;
+  }
+  if (evidence.peerDatabase === 'refuses') {
+    set(turn, { evidence: { ...base, verdict: 'peer-alive' } });
+    hold(
+      turn,
+      'peer-alive',
+      `the agent of ${s.config.peer} is silent but its database lives and refuses to become read-only: ${evidence.detail}`,
+      2 * s.config.leaseMs,
+    );
+    return;
+  }
+  set(turn, { evidence: { ...base, verdict: 'peer-dead' } });
+  journal(turn, { kind: 'notice', cause: 'evidence', text: `${s.config.peer} is taken for dead: ${evidence.detail}` });
+};

@@ -1,0 +1,118 @@
+/** Giving up: VIP off first, then the database read-only, then RELEASE (protocol.md, Fencing). */
+
+import type { Outcome } from './event.js';
+import { startRelease } from './release.js';
+import type { Fencing } from './state.js';
+import { become, type Cause, type Entry } from './table.js';
+import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS } from './timing.js';
+import { cancel, journal, knownTerm, livePeer, run, set, stepDone, type Turn, vipOff } from './turn.js';
+import type { Position } from './types.js';
+
+/** Every way into `fencing`. Nothing is waited for before the VIP goes. */
+export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: Position = ''): void => {
+  const { s } = turn;
+  const term = knownTerm(s);
+  const entries = become(turn, 'fencing', cause, detail);
+  const vipOffId = vipOff(turn);
+  cancel(turn, s.promotion?.stepId ?? null);
+  cancel(turn, s.promotion?.catchUpId ?? null);
+  if (s.handoff && cause !== 'handed-off') cancel(turn, s.handoff.stepId);
+  cancel(turn, s.owner?.semiSyncStep ?? null);
+  cancel(turn, s.owner?.reverseStep ?? null);
+  const databaseId = entries.includes('fence-database') ? run(turn, { name: 'database-fence' }) : null;
+  const gone = s.database.health === 'failed' || s.promotion !== null;
+  const fencing: Fencing = {
+    vipOffId,
+    databaseId,
+    startedAt: turn.now,
+    finalPosition,
+    // A position is worth a short wait where the database lives; nothing is, where it does not.
+    releaseBy: turn.now + (gone ? 0 : FINAL_POSITION_WAIT_MS),
+    released: false,
+    successor: successorAfter(turn, cause),
+    reason: detail === '' ? cause : `${cause}: ${detail}`,
+    databaseRetryAt: null,
+    term,
+  };
+  set(turn, { owner: null, promotion: null, handoff: null, fencing });
+  runDemoteHook(turn, entries, cause);
+};
+
+/** The peer is named where it is known to be there, so that nobody else steps in between. */
+const successorAfter = (turn: Turn, cause: Cause): string => {
+  const peer = livePeer(turn.s, turn.now);
+  const forPeer = cause === 'handed-off' || cause === 'database-failed' || cause === 'link-down';
+  return forPeer && peer?.unfit === '' ? turn.s.config.peer : '';
+};
+
+const runDemoteHook = (turn: Turn, entries: readonly Entry[], cause: Cause): void => {
+  // After a fault the hook runs beside: nothing may wait for it. A planned move ran it before.
+  if (!entries.includes('fence-database') || !turn.s.config.hookPhases.includes('pre-demote')) return;
+  run(turn, { name: 'hook', phase: 'pre-demote', term: knownTerm(turn.s), role: 'fencing', reason: cause });
+};
+
+/** True when the outcome belonged to the fencing. */
+export const onFencingOutcome = (turn: Turn, id: number, outcome: Outcome): boolean => {
+  const { fencing } = turn.s;
+  if (!fencing) return false;
+  if (id === fencing.vipOffId) onVipOff(turn, fencing, outcome);
+  else if (id === fencing.databaseId) onDatabaseFenced(turn, fencing, outcome);
+  else return false;
+  advance(turn);
+  return true;
+};
+
+const onVipOff = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {
+  if (outcome.ok) {
+    stepDone(turn, 'vip-off', fencing.startedAt, outcome.detail);
+    return set(turn, { fencing: { ...fencing, vipOffId: null } });
+  }
+  journal(turn, { kind: 'alarm', cause: 'vip-off', text: `the VIP could not be taken off: ${outcome.detail}` });
+  set(turn, { fencing: { ...fencing, vipOffId: vipOff(turn) } });
+};
+
+const onDatabaseFenced = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {
+  if (outcome.ok) {
+    stepDone(turn, 'database-fence', fencing.startedAt, outcome.detail);
+    const finalPosition = outcome.position ?? fencing.finalPosition;
+    return set(turn, { fencing: { ...fencing, databaseId: null, finalPosition, releaseBy: turn.now } });
+  }
+  journal(turn, {
+    kind: 'alarm',
+    cause: 'database-fence',
+    text: `the database is not known to be read-only: ${outcome.detail}`,
+  });
+  set(turn, {
+    fencing: { ...fencing, databaseId: null, databaseRetryAt: turn.now + STEP_RETRY_MS, releaseBy: turn.now },
+  });
+};
+
+/** Releases once the VIP is off; done once the database is fenced too. */
+const advance = (turn: Turn): void => {
+  const { fencing } = turn.s;
+  if (!fencing || fencing.vipOffId !== null) return;
+  if (!fencing.released && (turn.now >= fencing.releaseBy || fencing.databaseId === null)) release(turn, fencing);
+  const now = turn.s.fencing;
+  if (!now?.released || now.databaseId !== null || now.databaseRetryAt !== null) return;
+  set(turn, { fencing: null, retryAt: Math.max(turn.s.retryAt, turn.now + turn.s.config.intervalMs) });
+  become(turn, 'standby', 'fenced');
+  if (turn.s.config.hookPhases.includes('post-demote')) {
+    run(turn, { name: 'hook', phase: 'post-demote', term: now.term, role: 'standby', reason: now.reason });
+  }
+};
+
+const release = (turn: Turn, fencing: Fencing): void => {
+  set(turn, { fencing: { ...fencing, released: true } });
+  const { term, finalPosition, successor, reason } = fencing;
+  startRelease(turn, { kind: 'release', term, finalPosition, successor, reason });
+};
+
+export const tickFencing = (turn: Turn): void => {
+  const { fencing } = turn.s;
+  if (!fencing) return;
+  if (fencing.databaseRetryAt !== null && turn.now >= fencing.databaseRetryAt) {
+    const databaseId = run(turn, { name: 'database-fence' });
+    set(turn, { fencing: { ...fencing, databaseId, databaseRetryAt: null } });
+  }
+  advance(turn);
+};

@@ -1,0 +1,178 @@
+/** The owner's side of the lease: BEATs out, ACKs in, and what the owner may count on. */
+
+import { unfit } from './fitness.js';
+import { verdict } from './health.js';
+import type { Ack, Beat, ServedAnswer } from './message.js';
+import type { NodeState, Ownership, SentBeat } from './state.js';
+import { countedLease, resendEvery } from './timing.js';
+import { isPairAlone, journal, majority, remoteVoters, send, set, type Turn, vote } from './turn.js';
+import type { VoterName } from './types.js';
+import { onServed } from './voter.js';
+
+/** BEATs remembered while unacknowledged: a lease's worth, and some. */
+const UNACKED_LIMIT = 16;
+
+export const newOwnership = (term: number, leaseUntil: number, reason: string): Ownership => ({
+  term,
+  leaseUntil,
+  unacked: [],
+  served: false,
+  sync: false,
+  recording: null,
+  semiSyncStep: null,
+  reverseStep: null,
+  stepRetryAt: 0,
+  reason,
+});
+
+/** Sends a new BEAT to every voter; from the owner it asks for renewal, counted from now, before it leaves. */
+export const beat = (turn: Turn): void => {
+  const number = turn.s.beats.last + 1;
+  set(turn, { beats: { last: number, sentAt: turn.now, resentAt: turn.now } });
+  const { owner } = turn.s;
+  if (owner) {
+    const sent: SentBeat = { beat: number, sentAt: turn.now, acks: new Set() };
+    set(turn, { owner: { ...owner, unacked: [...owner.unacked, sent].slice(-UNACKED_LIMIT) } });
+    renewOwnVote(turn);
+  }
+  const message = composeBeat(turn.s, turn.now);
+  for (const voter of remoteVoters(turn.s)) send(turn, voter, message);
+};
+
+/** The owner's own vote is renewed with each BEAT: it is a voter like the others, without the wire between. */
+const renewOwnVote = (turn: Turn): void => {
+  const { voter, config } = turn.s;
+  set(turn, { voter: { ...voter, promiseUntil: Math.max(voter.promiseUntil, turn.now + config.leaseMs) } });
+};
+
+/** Resends the newest BEAT, with its first number and time, to the voters that have not acknowledged it and may be there. */
+export const resendBeat = (turn: Turn): void => {
+  const { owner, beats } = turn.s;
+  const newest = owner?.unacked.at(-1);
+  if (!newest || newest.beat !== beats.last || turn.now - beats.resentAt < resendEvery(turn.s.config)) return;
+  set(turn, { beats: { ...beats, resentAt: turn.now } });
+  const message = composeBeat(turn.s, turn.now);
+  for (const voter of remoteVoters(turn.s)) {
+    if (!newest.acks.has(voter) && isHeard(turn.s, voter, turn.now)) send(turn, voter, message);
+  }
+};
+
+/** A voter that has been silent for two leases is asked once an interval only. */
+const isHeard = (s: NodeState, voter: VoterName, now: number): boolean =>
+  now - (voter === s.config.peer ? s.peer.heardAt : (s.witnessHeard.get(voter) ?? 0)) < 2 * s.config.leaseMs;
+
+export const composeBeat = (s: NodeState, now: number): Beat => {
+  const { health, cause } = verdict(s);
+  const replica = s.database.report?.replica;
+  return {
+    kind: 'beat',
+    beat: s.beats.last,
+    role: s.role,
+    term: s.owner?.term ?? s.voter.record?.maxTerm ?? 0,
+    owner: s.owner !== null,
+    leaseMs: s.config.leaseMs,
+    dataTerm: s.voter.record?.dataTerm ?? 0,
+    servedTerm: s.voter.record?.servedTerm ?? 0,
+    sync: s.voter.record?.sync ?? false,
+    priority: s.config.priority,
+    health,
+    cause,
+    unfit: unfit(s, now),
+    holds: [...s.holds.keys()],
+    position: s.database.position,
+    readOnly: s.database.report?.readOnly ?? true,
+    replicating: replica?.io === 'running' && replica.sql === 'running',
+    lagMs: replica?.lagMs ?? -1,
+    progress: s.promotion?.progress ?? s.handoff?.phase ?? '',
+    pause: s.voter.record ? pauseNow(s, now) : { version: 0, on: false, leftMs: -1 },
+    finalPosition: s.handoff?.finalPosition ?? '',
+    applied: s.applied,
+    sinceMs: now - s.roleSince,
+    wish: s.wish?.wish ?? { id: 0, dryRun: false, force: false, timeoutMs: 0 },
+    wishAnswer: s.wishAnswer,
+  };
+};
+
+const pauseNow = (s: NodeState, now: number): Beat['pause'] => {
+  const pause = s.voter.record?.pause ?? { version: 0, on: false, leftMs: -1 };
+  return s.pauseUntil === null ? pause : { ...pause, leftMs: Math.max(0, s.pauseUntil - now) };
+};
+
+/** A majority's acknowledgement of one BEAT, ourselves included, renews the lease from when that BEAT was sent. */
+export const onAck = (turn: Turn, from: VoterName, ack: Ack): void => {
+  const { owner, config } = turn.s;
+  if (!owner || ack.term !== owner.term || ack.leaseMs !== config.leaseMs) return;
+  const acked = owner.unacked.find((sent) => sent.beat === ack.beat);
+  if (!acked || acked.acks.has(from)) return;
+  const acks = new Set(acked.acks).add(from);
+  const unacked = owner.unacked.map((sent) => (sent === acked ? { ...sent, acks } : sent));
+  set(turn, { owner: { ...owner, unacked } });
+  if (acks.size + 1 >= majority(turn.s)) renewed(turn, acked);
+};
+
+/** Without a witness and with the peer silent, gateways that answered since the BEAT stand in for its acknowledgement. */
+export const onGatewaysAnswer = (turn: Turn, askedAt: number): void => {
+  const { owner } = turn.s;
+  if (!owner || !isPairAlone(turn.s)) return;
+  const newest = owner.unacked.filter((sent) => sent.sentAt <= askedAt).at(-1);
+  if (newest) renewed(turn, newest);
+};
+
+const renewed = (turn: Turn, acked: SentBeat): void => {
+  const { owner, config } = turn.s;
+  if (!owner) return;
+  const leaseUntil = Math.max(owner.leaseUntil, acked.sentAt + countedLease(config.leaseMs));
+  // The acknowledged BEAT stays listed while voters that did not answer yet are asked again.
+  const unacked = owner.unacked.filter((sent) => sent.beat >= acked.beat);
+  set(turn, { owner: { ...owner, leaseUntil, unacked } });
+};
+
+/** Asks all voters to record that our term serves; the own record first. */
+export const recordServed = (turn: Turn, sync: boolean): void => {
+  const { owner, config } = turn.s;
+  if (!owner) return;
+  // Having served, our data is of this term: written together with the record that it serves.
+  const { voter } = turn.s;
+  const own = voter.record ? { ...voter, record: { ...voter.record, dataTerm: owner.term } } : voter;
+  vote(turn, onServed(own, config.self, { kind: 'served?', term: owner.term, sync }));
+  set(turn, { owner: { ...owner, recording: { sync, acks: new Set(), sentAt: turn.now } } });
+  askServed(turn);
+};
+
+const askServed = (turn: Turn): void => {
+  const { owner } = turn.s;
+  if (!owner?.recording) return;
+  for (const voter of remoteVoters(turn.s)) {
+    if (!owner.recording.acks.has(voter))
+      send(turn, voter, { kind: 'served?', term: owner.term, sync: owner.recording.sync });
+  }
+};
+
+export const resendServed = (turn: Turn): void => {
+  const { owner, config } = turn.s;
+  if (!owner?.recording || turn.now - owner.recording.sentAt < config.intervalMs / 2) return;
+  set(turn, { owner: { ...owner, recording: { ...owner.recording, sentAt: turn.now } } });
+  askServed(turn);
+};
+
+/** Answers true when a majority has now recorded it. `from` may be ourselves: our own record is on disk. */
+export const onServedAnswer = (turn: Turn, from: VoterName, answer: ServedAnswer): boolean => {
+  const { owner, config } = turn.s;
+  const recording = owner?.recording;
+  if (!owner || !recording || answer.term !== owner.term || answer.sync !== recording.sync) return false;
+  const acks = new Set(recording.acks).add(from);
+  const enough = isPairAlone(turn.s) ? acks.has(config.self) : acks.has(config.self) && acks.size >= majority(turn.s);
+  if (!enough) {
+    set(turn, { owner: { ...owner, recording: { ...recording, acks } } });
+    return false;
+  }
+  if (owner.served && owner.sync !== recording.sync) {
+    journal(turn, {
+      kind: 'notice',
+      cause: 'sync',
+      text: `a majority recorded sync=${recording.sync ? 'on' : 'off'} for term ${owner.term}`,
+    });
+  }
+  set(turn, { owner: { ...owner, recording: null, served: true, sync: recording.sync } });
+  return true;
+};

@@ -1,0 +1,152 @@
+/** What the other node's BEATs and RELEASEs mean to this one. */
+
+import { stepBack } from './election.js';
+import { fence } from './fencing.js';
+import { handoffRefusal, onApplied, startHandoff } from './handoff.js';
+import type { Beat, Release } from './message.js';
+import { containsPosition } from './position.js';
+import { noteOwner } from './promotion.js';
+import { journal, record, reply, set, type Turn, unhold, vote } from './turn.js';
+import { onBeat, onRelease } from './voter.js';
+
+export const onPeerBeat = (turn: Turn, beat: Beat): void => {
+  const { s, now } = turn;
+  const { config } = s;
+  if (beat.owner && s.owner && beat.term > s.owner.term)
+    fence(turn, 'higher-term', `${config.peer} owns term ${beat.term}`);
+  const wasHeard = s.peer.beat !== null && now - s.peer.heardAt < config.leaseMs;
+  vote(turn, onBeat(turn.s.voter, config.peer, beat, now));
+  remember(turn, beat);
+  if (!wasHeard)
+    journal(turn, {
+      kind: 'notice',
+      cause: 'peer',
+      text: `${config.peer} is heard: ${beat.role}${beat.owner ? `, owner of term ${beat.term}` : ''}`,
+    });
+  if (beat.owner) onOwnerBeat(turn, beat);
+  mergePause(turn, beat);
+  answerToWish(turn, beat);
+  heedWish(turn, beat);
+  onApplied(turn, beat.applied);
+};
+
+const remember = (turn: Turn, beat: Beat): void => {
+  const { peer, database } = turn.s;
+  const serves = beat.owner && beat.role === 'active';
+  const caughtUp = beat.owner && containsPosition(database.received, beat.position);
+  // An owner's position travels on when it can no longer tell one: the last word about its data stays known.
+  const position = beat.position === '' ? (peer.beat?.position ?? '') : beat.position;
+  set(turn, {
+    peer: {
+      ...peer,
+      beat: { ...beat, position },
+      heardAt: turn.now,
+      caughtUpAt: caughtUp ? turn.now : peer.caughtUpAt,
+      servedSeen: serves ? Math.max(peer.servedSeen, beat.term) : peer.servedSeen,
+      servedSince: serves && beat.term > peer.servedSeen ? turn.now : peer.servedSince,
+    },
+  });
+};
+
+const onOwnerBeat = (turn: Turn, beat: Beat): void => {
+  const { s } = turn;
+  const { config } = s;
+  if (beat.term < (s.voter.record?.maxTerm ?? 0)) return;
+  if (s.role === 'candidate') stepBack(turn, 'owner-seen', `${config.peer} owns term ${beat.term}`, 0);
+  set(turn, { yieldUntil: null });
+  if (beat.role !== 'active') return;
+  const planned =
+    s.voter.released?.term !== undefined && (s.releasing?.message.reason ?? '').startsWith('handed-off: switchover');
+  if (s.lastOwner?.name !== config.peer || s.lastOwner.term !== beat.term) {
+    noteOwner(turn, config.peer, beat.term, planned || s.moving !== null);
+    journal(turn, {
+      kind: 'notice',
+      cause: 'owner',
+      term: beat.term,
+      text: `${config.peer} is active with term ${beat.term}`,
+    });
+    set(turn, { peer: { ...turn.s.peer, release: null }, failedPromotions: 0, applied: '' });
+  }
+  for (const name of ['loss', 'stale', 'promotion-failed', 'replication', 'alone', 'peer-alive', 'isolated'] as const)
+    unhold(turn, name);
+};
+
+/** The group's pause: the higher version wins, on whichever node it was said. */
+const mergePause = (turn: Turn, beat: Beat): void => {
+  const known = turn.s.voter.record?.pause;
+  if (!known || beat.pause.version <= known.version) return;
+  record(turn, { pause: beat.pause });
+  applyPause(turn);
+};
+
+/** Makes hold and deadline what the record says. */
+export const applyPause = (turn: Turn): void => {
+  const pause = turn.s.voter.record?.pause;
+  if (!pause?.on) {
+    set(turn, { pauseUntil: null });
+    unhold(turn, 'paused');
+    return;
+  }
+  const pauseUntil = pause.leftMs < 0 ? null : turn.now + pause.leftMs;
+  const holds = new Map(turn.s.holds).set('paused', {
+    name: 'paused',
+    why:
+      pauseUntil === null
+        ? 'paused by an operator; nothing moves by itself until `vipctl resume`'
+        : 'paused by an operator for a time; `vipctl resume` ends it sooner',
+    since: turn.now,
+    until: null,
+  });
+  if (!turn.s.holds.has('paused')) journal(turn, { kind: 'hold', cause: 'paused', text: 'paused by an operator' });
+  set(turn, { pauseUntil, holds });
+};
+
+/** The peer's operator asks for a move: ours to decide while we are active. */
+const heedWish = (turn: Turn, beat: Beat): void => {
+  const { s, now } = turn;
+  const { wish } = beat;
+  if (wish.id === 0 || wish.id === s.wishAnswer.id) return;
+  const refusal = handoffRefusal(s, now, wish.force);
+  if (refusal !== '') return set(turn, { wishAnswer: { id: wish.id, outcome: 'refused', text: refusal } });
+  startHandoff(turn, {
+    cause: 'switchover',
+    detail: `asked on ${s.config.peer}`,
+    dryRun: wish.dryRun,
+    force: wish.force,
+    timeoutMs: wish.timeoutMs,
+    commandId: 0,
+    wishId: wish.id,
+  });
+};
+
+const answerToWish = (turn: Turn, beat: Beat): void => {
+  const { wish } = turn.s;
+  if (!wish || beat.wishAnswer.id !== wish.wish.id) return;
+  const { outcome, text } = beat.wishAnswer;
+  if (outcome === 'none' || outcome === 'running') return;
+  set(turn, { wish: null });
+  reply(turn, wish.commandId, true, outcome === 'done', text);
+};
+
+export const onPeerRelease = (turn: Turn, release: Release): void => {
+  const { s, now } = turn;
+  const { config } = s;
+  const first =
+    s.peer.release?.term !== release.term &&
+    release.term === s.voter.record?.maxTerm &&
+    s.voter.record.holder === config.peer;
+  vote(turn, onRelease(s.voter, config.peer, release, now));
+  if (!first) return;
+  const position =
+    release.finalPosition === '' ? 'without a final position' : `final position ${release.finalPosition}`;
+  journal(turn, {
+    kind: 'notice',
+    cause: 'released',
+    term: release.term,
+    text: `${config.peer} released term ${release.term}: ${release.reason}; ${position}`,
+  });
+  // A release of votes that led to nothing says nothing of data, and is no reason to hurry.
+  if (release.reason === 'not elected') return;
+  const { peer } = turn.s;
+  set(turn, { peer: { ...peer, release, beat: peer.beat ? { ...peer.beat, owner: false } : null }, retryAt: now });
+};

@@ -1,0 +1,236 @@
+/** All that a node's core remembers. Every part is replaced, never changed in place. */
+
+import type { Beat, Release, Role, Verdict, Wish, WishAnswer } from './message.js';
+import type {
+  CoreConfig,
+  DatabaseReport,
+  Health,
+  Hold,
+  HoldName,
+  Instant,
+  Millis,
+  Position,
+  Term,
+  VoterName,
+} from './types.js';
+import type { VoterState } from './voter.js';
+
+export interface NodeState {
+  readonly config: CoreConfig;
+  readonly role: Role;
+  readonly roleSince: Instant;
+  readonly startedAt: Instant;
+  /** This node's own vote. */
+  readonly voter: VoterState;
+  /** Ids of steps; never used twice. */
+  readonly nextId: number;
+  readonly beats: Beats;
+  readonly peer: PeerView;
+  /** When anything was last heard of each witness. */
+  readonly witnessHeard: ReadonlyMap<VoterName, Instant>;
+  readonly database: DatabaseView;
+  readonly checks: ReadonlyMap<string, CheckState>;
+  /** Links that are down. */
+  readonly linksDown: readonly string[];
+  readonly holds: ReadonlyMap<HoldName, TimedHold>;
+  readonly pauseUntil: Instant | null;
+  /** Set while this node owns a term. */
+  readonly owner: Ownership | null;
+  readonly election: Election | null;
+  readonly promotion: Promotion | null;
+  readonly handoff: Handoff | null;
+  readonly fencing: Fencing | null;
+  /** A RELEASE being repeated. */
+  readonly releasing: Releasing | null;
+  readonly following: Following;
+  /** A planned move whose outcome is waited for: the peer is to become active. */
+  readonly moving: Moving | null;
+  /** The better candidate is given until then. */
+  readonly yieldUntil: Instant | null;
+  /** No candidacy before. */
+  readonly retryAt: Instant;
+  readonly failedPromotions: number;
+  /** The operator's word: become active, and accept what would be lost. */
+  readonly order: { readonly commandId: number; readonly acceptLoss: boolean } | null;
+  /** Unplanned changes of owner, newest last. */
+  readonly failovers: readonly Instant[];
+  readonly lastChangeAt: Instant | null;
+  readonly lastOwner: { readonly name: VoterName; readonly term: Term } | null;
+  /** A wish of an operator on this node, carried to the owner; and the answer to the peer's. */
+  readonly wish: { readonly commandId: number; readonly wish: Wish; readonly until: Instant } | null;
+  readonly wishAnswer: WishAnswer;
+  /** `stop` was asked; leaving as soon as nothing is held. */
+  readonly stopping: { readonly commandId: number; readonly tried: boolean } | null;
+  readonly evidence: EvidenceState;
+  /** Last refusal told in the journal, so that it is told once. */
+  readonly lastNotice: string;
+  readonly stalls: { readonly count: number; readonly longestMs: Millis };
+  readonly witnessPollAt: Instant;
+  /** This position is applied as the owner's final one. */
+  readonly applied: Position;
+}
+
+export interface Beats {
+  /** Number of the newest BEAT. */
+  readonly last: number;
+  readonly sentAt: Instant;
+  readonly resentAt: Instant;
+}
+
+export interface PeerView {
+  readonly beat: Beat | null;
+  readonly heardAt: Instant;
+  /** While it owned: our data had all that its BEAT named at this time. */
+  readonly caughtUpAt: Instant | null;
+  /** It said that it serves, since our start. */
+  readonly servedSeen: Term;
+  readonly servedSince: Instant;
+  /** Its last RELEASE. */
+  readonly release: Release | null;
+}
+
+export interface DatabaseView {
+  readonly report: DatabaseReport | null;
+  readonly at: Instant;
+  /** The newest known, kept when the server is gone. */
+  readonly position: Position;
+  readonly received: Position;
+  /** Results in a row that were not `ok`. */
+  readonly failures: number;
+  readonly successes: number;
+  readonly health: Health;
+  readonly cause: string;
+  /** The replication channel has not run since. */
+  readonly channelDownSince: Instant | null;
+}
+
+export interface CheckState {
+  readonly health: Health;
+  readonly failures: number;
+  readonly successes: number;
+  readonly detail: string;
+  readonly since: Instant;
+}
+
+export interface TimedHold extends Hold {
+  readonly since: Instant;
+  /** Ends by itself; null: not by time. */
+  readonly until: Instant | null;
+}
+
+export interface Ownership {
+  readonly term: Term;
+  readonly leaseUntil: Instant;
+  /** BEATs not yet acknowledged by a majority, and the newest that is. */
+  readonly unacked: readonly SentBeat[];
+  /** A majority recorded that this term serves. */
+  readonly served: boolean;
+  readonly sync: boolean;
+  /** SERVED? under way. */
+  readonly recording: {
+    readonly sync: boolean;
+    readonly acks: ReadonlySet<VoterName>;
+    readonly sentAt: Instant;
+  } | null;
+  readonly semiSyncStep: number | null;
+  readonly reverseStep: number | null;
+  readonly stepRetryAt: Instant;
+  readonly reason: string;
+}
+
+export interface SentBeat {
+  readonly beat: number;
+  readonly sentAt: Instant;
+  readonly acks: ReadonlySet<VoterName>;
+}
+
+export interface Election {
+  readonly phase: 'polling' | 'voting' | 'own-vote';
+  readonly term: Term;
+  readonly startedAt: Instant;
+  /** When the first VOTE? left: what the lease is counted from. */
+  readonly voteSentAt: Instant;
+  readonly askedAt: Instant;
+  readonly answers: ReadonlyMap<VoterName, Verdict>;
+  readonly reason: string;
+  readonly persistId: number | null;
+}
+
+export interface Promotion {
+  readonly phase: 'prepare' | 'gate' | 'record' | 'open' | 'address';
+  readonly phaseSince: Instant;
+  readonly startedAt: Instant;
+  readonly probeId: number | null;
+  readonly catchUpId: number | null;
+  readonly stepId: number | null;
+  readonly catchUpUntil: Instant;
+  readonly progress: string;
+  /** What voters and the RELEASE know of the last owner's data. */
+  readonly lastPosition: Position;
+  readonly lastSync: boolean;
+  readonly lossMs: Millis;
+  readonly acceptLoss: boolean;
+  readonly opened: boolean;
+}
+
+export interface Handoff {
+  /** The pre-flight runs while the role is still `active`: it changes nothing. */
+  readonly phase: 'preflight' | 'pre-demote' | 'demoting' | 'applying' | 'undoing';
+  readonly cause: 'switchover' | 'check-failed' | 'stop';
+  readonly dryRun: boolean;
+  readonly stepId: number;
+  readonly startedAt: Instant;
+  readonly phaseSince: Instant;
+  readonly until: Instant;
+  readonly force: boolean;
+  readonly timeoutMs: Millis;
+  readonly finalPosition: Position;
+  readonly reason: string;
+  /** 0: nobody waits for an answer. */
+  readonly commandId: number;
+  /** The peer's wish this answers; 0 none. */
+  readonly wishId: number;
+  readonly why: string;
+}
+
+export interface Moving {
+  readonly commandId: number;
+  readonly wishId: number;
+  readonly startedAt: Instant;
+  readonly outageFrom: Instant;
+  readonly until: Instant;
+}
+
+export interface Fencing {
+  readonly vipOffId: number | null;
+  readonly databaseId: number | null;
+  readonly startedAt: Instant;
+  readonly finalPosition: Position;
+  readonly releaseBy: Instant;
+  readonly released: boolean;
+  readonly successor: VoterName | '';
+  readonly reason: string;
+  readonly databaseRetryAt: Instant | null;
+  readonly term: Term;
+}
+
+export interface Releasing {
+  readonly message: Release;
+  readonly unacked: readonly VoterName[];
+  readonly sentAt: Instant;
+  readonly until: Instant;
+}
+
+/** What a standby does with its database. */
+export interface Following {
+  readonly step: { readonly id: number; readonly name: 'follow' | 'fence' | 'apply'; readonly target: Position } | null;
+  readonly retryAt: Instant;
+}
+
+export interface EvidenceState {
+  readonly stepId: number | null;
+  readonly askedAt: Instant;
+  readonly verdict: 'unknown' | 'peer-dead' | 'peer-alive' | 'isolated';
+  readonly detail: string;
+  readonly at: Instant;
+}

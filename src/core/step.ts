@@ -1,0 +1,329 @@
+/** The whole node: an event and the time in, the next state and what is to be done out. */
+
+import { considerHandoff, considerReverse, considerSemiSync, onActiveOutcome } from './active.js';
+import { applyMaintenance, considerStop, onCommand, tickPause, tickWish } from './commands.js';
+import type { Effect } from './effect.js';
+import { considerCandidacy, onElectionAnswer, onEvidence, tickElection } from './election.js';
+import type { Event, Outcome } from './event.js';
+import { fence, onFencingOutcome, tickFencing } from './fencing.js';
+import { onHandoffOutcome, tickHandoff, tickMoving } from './handoff.js';
+import { initialChecks, initialDatabase, onCheck, onDatabase, onLink } from './health.js';
+import { beat, onAck, onGatewaysAnswer, onServedAnswer, resendBeat, resendServed } from './lease.js';
+import type { Message, PollAnswer } from './message.js';
+import { applyPause, onPeerBeat, onPeerRelease } from './peer.js';
+import { containsPosition } from './position.js';
+import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
+import { onReleased, tickRelease } from './release.js';
+import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';
+import type { NodeState } from './state.js';
+import { become } from './table.js';
+import { fenceBudget, WITNESS_POLL_MS } from './timing.js';
+import { isPairAlone, journal, majority, peerHeard, reply, run, send, set, type Turn, unhold, vote } from './turn.js';
+import type { CoreConfig, Instant, VoterName, VoterRecord } from './types.js';
+import { createVoter, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
+
+export interface Stepped {
+  readonly state: NodeState;
+  readonly effects: readonly Effect[];
+}
+
+/** A node as it starts: VIP off and database read-only before anything else; listens before it asks. */
+export const startNode = (config: CoreConfig, stored: VoterRecord | null, now: Instant): Stepped => {
+  const turn: Turn = { s: initialState(config, stored, now), now, effects: [] };
+  const last = stored?.holder ?? null;
+  if (stored && last !== null && stored.servedTerm === stored.maxTerm && stored.servedTerm > 0) {
+    set(turn, { lastOwner: { name: last, term: stored.servedTerm } });
+  }
+  applyPause(turn);
+  if (stored?.maintenance) applyMaintenance(turn, true);
+  startFencing(turn);
+  beat(turn);
+  return { state: turn.s, effects: turn.effects };
+};
+
+const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Instant): NodeState => {
+  const voters = 2 + config.witnesses.length;
+  const others = voters - (Math.floor(voters / 2) + 1) + 1;
+  const nodes = [config.self, config.peer];
+  // So many others that every majority that may have chosen an owner is among them.
+  const quorumToLearn = (heard: ReadonlySet<VoterName>): boolean => heard.has(config.peer) && heard.size >= others;
+  return {
+    config,
+    role: 'starting',
+    roleSince: now,
+    startedAt: now,
+    voter: createVoter({ name: config.self, nodes, record: stored, quorumToLearn }, now),
+    nextId: 1,
+    beats: { last: 0, sentAt: now, resentAt: now },
+    peer: {
+      beat: null,
+      heardAt: Number.NEGATIVE_INFINITY,
+      caughtUpAt: null,
+      servedSeen: 0,
+      servedSince: now,
+      release: null,
+    },
+    witnessHeard: new Map(),
+    database: { ...initialDatabase, at: now },
+    checks: initialChecks(config, now),
+    linksDown: [],
+    holds: new Map(),
+    pauseUntil: null,
+    owner: null,
+    election: null,
+    promotion: null,
+    handoff: null,
+    fencing: null,
+    releasing: null,
+    following: { step: null, retryAt: now },
+    moving: null,
+    yieldUntil: null,
+    retryAt: now,
+    failedPromotions: 0,
+    order: null,
+    failovers: [],
+    lastChangeAt: null,
+    lastOwner: null,
+    wish: null,
+    wishAnswer: { id: 0, outcome: 'none', text: '' },
+    stopping: null,
+    evidence: { stepId: null, askedAt: now, verdict: 'unknown', detail: '', at: Number.NEGATIVE_INFINITY },
+    lastNotice: '',
+    stalls: { count: 0, longestMs: 0 },
+    witnessPollAt: Number.NEGATIVE_INFINITY,
+    applied: '',
+  };
+};
+
+/**
+ * One event. The clock is compared with the lease before the event is looked at (protocol.md, Owner 3).
+ * Throws only where the program contradicts itself; the shell then fences and leaves.
+ */
+export const step = (state: NodeState, event: Event, now: Instant): Stepped => {
+  const turn: Turn = { s: state, now: Math.max(now, state.beats.sentAt), effects: [] };
+  if (state.role === 'stopped') return { state, effects: [] };
+  checkLease(turn);
+  handle(turn, event);
+  settle(turn);
+  return { state: turn.s, effects: turn.effects };
+};
+
+const checkLease = (turn: Turn): void => {
+  const { owner, config, role } = turn.s;
+  if (!owner || turn.now < owner.leaseUntil - fenceBudget(config.leaseMs)) return;
+  if (role === 'promoting' || role === 'active' || role === 'handing-off') {
+    fence(
+      turn,
+      'lease-lost',
+      `term ${owner.term}; last renewed until ${Math.round(owner.leaseUntil - turn.now)} ms from now`,
+    );
+  }
+};
+
+const handle = (turn: Turn, event: Event): void => {
+  switch (event.type) {
+    case 'tick':
+      return;
+    case 'message':
+      return onMessage(turn, event.from, event.message);
+    case 'check':
+      return onCheck(turn, event.name, event.ok, event.detail);
+    case 'database':
+      onDatabase(turn, event.report);
+      return noteCaughtUp(turn);
+    case 'link':
+      return onLink(turn, event.name, event.up);
+    case 'vip-lost':
+      return onVipLost(turn, event.address, event.restored);
+    case 'stall':
+      return onStall(turn, event.forMs);
+    case 'outcome':
+      return onOutcome(turn, event.id, event.outcome);
+    case 'progress':
+      return onPromotionProgress(turn, event.id, event.text);
+    case 'persisted':
+      return onWritten(turn, event.id, event.ok, event.detail);
+    case 'evidence':
+      if (turn.s.owner)
+        return event.evidence.gateways === 'answer' ? onGatewaysAnswer(turn, turn.s.evidence.askedAt) : undefined;
+      return onEvidence(turn, event.evidence);
+    case 'command':
+      return onCommand(turn, event.id, event.command);
+  }
+};
+
+const onMessage = (turn: Turn, from: VoterName, message: Message): void => {
+  const { s, now } = turn;
+  const { config } = s;
+  const isPeer = from === config.peer;
+  if (!isPeer && !config.witnesses.includes(from)) return;
+  if (!isPeer) set(turn, { witnessHeard: new Map(s.witnessHeard).set(from, now) });
+  switch (message.kind) {
+    case 'beat':
+      return isPeer ? onPeerBeat(turn, message) : undefined;
+    case 'ack':
+      return onAck(turn, from, message);
+    case 'poll?':
+      return isPeer ? vote(turn, onPoll(s.voter, from, message, now)) : undefined;
+    case 'vote?':
+      return isPeer ? onVoteRequest(turn, from, message) : undefined;
+    case 'poll':
+      learnFromPoll(turn, from, message);
+      return onElectionAnswer(turn, from, message);
+    case 'vote':
+      return onElectionAnswer(turn, from, message);
+    case 'served?':
+      return isPeer ? vote(turn, onServed(s.voter, from, message)) : undefined;
+    case 'served':
+      return onServedAnswer(turn, from, message) ? onTermRecorded(turn) : undefined;
+    case 'release':
+      return isPeer ? onPeerRelease(turn, message) : undefined;
+    case 'released':
+      return onReleased(turn, from, message.term);
+  }
+};
+
+/** Owner 5: our own vote for a higher term ends our ownership at once. */
+const onVoteRequest = (turn: Turn, from: VoterName, message: Extract<Message, { kind: 'vote?' }>): void => {
+  vote(turn, onVote(turn.s.voter, from, message, turn.now));
+  const { owner, voter } = turn.s;
+  if (owner && (voter.record?.maxTerm ?? 0) > owner.term)
+    fence(turn, 'higher-term', `voted for term ${voter.record?.maxTerm}`);
+};
+
+/** Without a record of our own the witnesses' answers tell the terms; they are asked each second anyway. */
+const learnFromPoll = (turn: Turn, from: VoterName, answer: PollAnswer): void => {
+  const { voter, config } = turn.s;
+  const { verdict } = answer;
+  if (voter.record || (!verdict.granted && verdict.why === 'no-record')) return;
+  const term = verdict.granted ? answer.term - 1 : verdict.maxTerm;
+  const sync = verdict.granted && verdict.sync;
+  vote(turn, learn(voter, from, { term, servedTerm: verdict.servedTerm, sync, leaseMs: config.leaseMs }, turn.now));
+};
+
+const onWritten = (turn: Turn, id: number, ok: boolean, detail: string): void => {
+  const { self } = turn.s.config;
+  const { voter, effects } = onPersisted(turn.s.voter, id, ok);
+  set(turn, { voter });
+  if (!ok)
+    journal(turn, {
+      kind: 'alarm',
+      cause: 'record',
+      text: `votes are refused, the record could not be written: ${detail}`,
+    });
+  for (const effect of effects) {
+    if (effect.type === 'send' && effect.to === self) onOwnAnswer(turn, effect.message);
+    else turn.effects.push(effect);
+  }
+};
+
+/** Our own voter answers without the wire. */
+const onOwnAnswer = (turn: Turn, message: Message): void => {
+  const { self } = turn.s.config;
+  if (message.kind === 'vote') onElectionAnswer(turn, self, message);
+  if (message.kind === 'served' && onServedAnswer(turn, self, message)) onTermRecorded(turn);
+};
+
+const onOutcome = (turn: Turn, id: number, outcome: Outcome): void => {
+  if (onPromotionOutcome(turn, id, outcome) || onFencingOutcome(turn, id, outcome)) return;
+  if (onHandoffOutcome(turn, id, outcome) || onFollowingOutcome(turn, id, outcome)) return;
+  if (onActiveOutcome(turn, id, outcome)) return;
+  const { evidence } = turn.s;
+  if (evidence.stepId === id) return set(turn, { evidence: { ...evidence, stepId: null } });
+  // What nobody waited for, a hook say, is told only when it failed.
+  if (!outcome.ok) journal(turn, { kind: 'alarm', cause: 'degraded', text: outcome.detail });
+};
+
+const onVipLost = (turn: Turn, address: string, restored: boolean): void => {
+  const { role } = turn.s;
+  if (role !== 'active' && role !== 'handing-off') return;
+  if (!restored) return fence(turn, 'vip-failed', address);
+  journal(turn, {
+    kind: 'alarm',
+    cause: 'vip-lost',
+    text: `somebody took ${address} off; it was put back and announced`,
+  });
+};
+
+const onStall = (turn: Turn, forMs: number): void => {
+  const { count, longestMs } = turn.s.stalls;
+  set(turn, { stalls: { count: count + 1, longestMs: Math.max(longestMs, forMs) } });
+  journal(turn, { kind: 'notice', cause: 'stall', text: `the agent was not scheduled for ${Math.round(forMs)} ms` });
+};
+
+/** Our own report may be newer than the owner's BEAT: then we had it all when that BEAT came. */
+const noteCaughtUp = (turn: Turn): void => {
+  const { peer, database } = turn.s;
+  if (!peer.beat?.owner || peer.caughtUpAt === peer.heardAt) return;
+  if (containsPosition(database.received, peer.beat.position))
+    set(turn, { peer: { ...peer, caughtUpAt: peer.heardAt } });
+};
+
+/** Everything that time or a changed state may have made due. */
+const settle = (turn: Turn): void => {
+  expireHolds(turn);
+  tickPause(turn);
+  tickWish(turn);
+  tickStarting(turn);
+  tickElection(turn);
+  tickPromotion(turn);
+  tickHandoff(turn);
+  tickMoving(turn);
+  considerHandoff(turn);
+  considerSemiSync(turn);
+  considerReverse(turn);
+  considerFollowing(turn);
+  considerStop(turn);
+  tickFencing(turn);
+  tickRelease(turn);
+  considerCandidacy(turn);
+  askWitnesses(turn);
+  askGateways(turn);
+  if (turn.now - turn.s.beats.sentAt >= turn.s.config.intervalMs) beat(turn);
+  else resendBeat(turn);
+  resendServed(turn);
+  leave(turn);
+};
+
+const expireHolds = (turn: Turn): void => {
+  for (const [name, held] of turn.s.holds) if (held.until !== null && turn.now >= held.until) unhold(turn, name);
+};
+
+/** A standby gets no ACKs: a POLL? each second tells whether the witnesses are there. */
+const askWitnesses = (turn: Turn): void => {
+  const { s, now } = turn;
+  if (s.owner || now - s.witnessPollAt < WITNESS_POLL_MS) return;
+  set(turn, { witnessPollAt: now });
+  const known = s.voter.record;
+  const body = { term: (known?.maxTerm ?? 0) + 1, dataTerm: known?.dataTerm ?? 0, leaseMs: s.config.leaseMs };
+  for (const witness of s.config.witnesses) send(turn, witness, { kind: 'poll?', ...body });
+};
+
+/** An owner of a pair without a witness, its peer silent, lives by its gateways. */
+const askGateways = (turn: Turn): void => {
+  const { s, now } = turn;
+  if (!s.owner || !isPairAlone(s) || s.evidence.stepId !== null || now - s.evidence.askedAt < s.config.intervalMs / 2)
+    return;
+  if (now - s.peer.heardAt < s.config.intervalMs * 1.5 && s.owner.leaseUntil - now > s.config.leaseMs / 2) return;
+  const stepId = run(turn, { name: 'gather-evidence', fencePeer: false });
+  set(turn, { evidence: { ...s.evidence, stepId, askedAt: now } });
+};
+
+/** A node that holds nothing and was asked to stop leaves once its RELEASE is known, or has been told often enough. */
+const leave = (turn: Turn): void => {
+  const { s } = turn;
+  if (!s.stopping || s.releasing || s.moving) return;
+  if (s.role !== 'starting' && s.role !== 'standby' && s.role !== 'candidate' && s.role !== 'fencing') return;
+  if (s.role === 'fencing' && s.fencing?.released !== true) return;
+  become(turn, 'stopped', 'stop');
+  reply(turn, s.stopping.commandId, true, true, 'stopped');
+  turn.effects.push({ type: 'exit' });
+};
+
+/** For `status`: this many voters hear us or are heard now, ourselves included. */
+export const votersHeard = (s: NodeState, now: Instant): { readonly heard: number; readonly needed: number } => {
+  const witnesses = s.config.witnesses.filter(
+    (name) => now - (s.witnessHeard.get(name) ?? Number.NEGATIVE_INFINITY) < 3 * WITNESS_POLL_MS,
+  );
+  return { heard: 1 + (peerHeard(s, now) ? 1 : 0) + witnesses.length, needed: majority(s) };
+};

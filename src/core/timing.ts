@@ -1,0 +1,52 @@
+/** Times that the protocol fixes, and those derived from a group's lease. */
+
+import type { CoreConfig, Instant, Millis } from './types.js';
+
+/** ρ: how far two clocks may drift apart over a lease. */
+export const CLOCK_DRIFT = 0.01;
+
+/** How much of a promise its receiver may count on. */
+export const countedLease = (leaseMs: Millis): Millis => leaseMs * (1 - CLOCK_DRIFT);
+
+/** How long its giver keeps a promise whose start it does not know. */
+export const keptLease = (leaseMs: Millis): Millis => leaseMs * (1 + CLOCK_DRIFT);
+
+/** Fencing begins this long before the lease ends, so that it is over in time. */
+export const fenceBudget = (leaseMs: Millis): Millis => Math.min(10, leaseMs / 20);
+
+/** BEATs that ask for renewal are resent this often until acknowledged. */
+export const resendEvery = (config: CoreConfig): Millis => config.intervalMs / 10;
+
+/** A RELEASE is repeated for this many leases; by then every promise has run out anyway. */
+export const RELEASE_REPEAT_LEASES = 3;
+
+/** For this many leases after a RELEASE only its successor is granted. */
+export const SUCCESSOR_LEASES = 2;
+
+/** A candidate that has no majority after this many intervals gives up and tries again. */
+export const ELECTION_INTERVALS = 3;
+
+/** The candidate that should come second waits this many intervals. */
+export const YIELD_INTERVALS = 5;
+
+/** A failed promotion is tried again after this long, then twice as long, up to the limit. */
+export const RETRY_FIRST_MS = 2_000;
+export const RETRY_LIMIT_MS = 120_000;
+
+/** A step of the standby (fencing again, following) that failed is tried again after this long. */
+export const STEP_RETRY_MS = 1_000;
+
+/** After a fault a RELEASE waits this long for a final position before it goes without. */
+export const FINAL_POSITION_WAIT_MS = 1_000;
+
+/** A planned move is undone when the standby has not applied the final position by then. */
+export const HANDOFF_DEADLINE_MS = 10_000;
+
+/** How often a standby asks a witness whether it is there. */
+export const WITNESS_POLL_MS = 1_000;
+
+/** `limit` bounds the doubling, `failures` counts from 1. */
+export const backOff = (failures: number): Millis =>
+  Math.min(RETRY_LIMIT_MS, RETRY_FIRST_MS * 2 ** Math.min(Math.max(failures - 1, 0), 16));
+
+export const isPast = (now: Instant, then: Instant): boolean => now >= then;

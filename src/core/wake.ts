@@ -1,0 +1,38 @@
+/** When the core must be called again, if nothing else happens before. */
+
+import type { NodeState } from './state.js';
+import { FINAL_POSITION_WAIT_MS, fenceBudget, resendEvery } from './timing.js';
+import type { Instant } from './types.js';
+
+/** The earliest time after `now` at which `step` with a `tick` would do something. */
+export const wakeAt = (s: NodeState, now: Instant): Instant => {
+  const times: Instant[] = [s.beats.sentAt + s.config.intervalMs];
+  const newest = s.owner?.unacked.at(-1);
+  const { config, owner } = s;
+  if (owner) {
+    times.push(owner.leaseUntil - fenceBudget(config.leaseMs));
+    if (newest && newest.acks.size < 1 + config.witnesses.length) times.push(s.beats.resentAt + resendEvery(config));
+    if (owner.recording) times.push(owner.recording.sentAt + config.intervalMs / 2);
+  }
+  if (s.role === 'standby') times.push(...standbyTimes(s));
+  if (s.election) times.push(s.election.askedAt + config.intervalMs / 2);
+  if (s.releasing) times.push(s.releasing.sentAt + config.intervalMs / 2);
+  if (s.fencing && !s.fencing.released)
+    times.push(Math.min(s.fencing.releaseBy, s.fencing.startedAt + FINAL_POSITION_WAIT_MS));
+  // What was due has been done by the last step; only what lies ahead counts.
+  return Math.min(...times.filter((at) => at > now));
+};
+
+/** A standby looks again when promises, waits and muteness end. */
+const standbyTimes = (s: NodeState): readonly Instant[] => {
+  const { voter, retryAt, yieldUntil } = s;
+  const ends = [
+    voter.promiseUntil,
+    voter.muteUntil,
+    retryAt,
+    yieldUntil ?? 0,
+    voter.released?.until ?? 0,
+    s.peer.heardAt + s.config.leaseMs,
+  ];
+  return ends.filter(Number.isFinite);
+};
