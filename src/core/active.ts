@@ -3,7 +3,7 @@
 import type { Outcome } from './event.js';
 import { fence } from './fencing.js';
 import { handoffRefusal, startHandoff, undo } from './handoff.js';
-import { verdict } from './health.js';
+import { isReportCurrent, verdict } from './health.js';
 import { recordServed } from './lease.js';
 import { containsPosition } from './position.js';
 import { STEP_RETRY_MS } from './timing.js';
@@ -20,7 +20,11 @@ export const considerHandoff = (turn: Turn): void => {
   }
   if (s.role !== 'active') return;
   const readOnly =
-    s.database.report?.state === 'ok' && s.database.report.readOnly === true && s.owner?.served === true && !s.handoff;
+    isReportCurrent(s) &&
+    s.database.report?.state === 'ok' &&
+    s.database.report.readOnly === true &&
+    s.owner?.served === true &&
+    !s.handoff;
   const cause = readOnly ? 'another hand made the database read-only' : judged.cause;
   if (judged.health !== 'failed' && !readOnly) return;
   const why = whyKept(turn, judged.by === 'check' || readOnly);
@@ -66,7 +70,7 @@ export const considerSemiSync = (turn: Turn): void => {
   )
     return;
   const inForce = s.database.report?.semiSync;
-  if (s.database.report?.state !== 'ok' || inForce === undefined) return;
+  if (!isReportCurrent(s) || s.database.report?.state !== 'ok' || inForce === undefined) return;
   const wanted = standbyAttached(turn);
   if (owner.sync && (!wanted || !inForce)) return recordServed(turn, false);
   if (!owner.sync && wanted && inForce) return recordServed(turn, true);
@@ -96,7 +100,14 @@ export const considerReverse = (turn: Turn): void => {
     return;
   const peer = livePeer(s, now);
   const io = s.database.report?.replica?.io;
-  if (s.database.report?.state !== 'ok' || io !== 'stopped' || peer?.role !== 'standby' || !peer.replicating) return;
+  if (
+    !isReportCurrent(s) ||
+    s.database.report?.state !== 'ok' ||
+    io !== 'stopped' ||
+    peer?.role !== 'standby' ||
+    !peer.replicating
+  )
+    return;
   if (peer.dataTerm !== owner.term || !containsPosition(s.database.position, peer.position)) return;
   set(turn, { owner: { ...owner, reverseStep: run(turn, { name: 'database-open-reverse' }) } });
 };

@@ -3,7 +3,7 @@
 import type { Command } from './event.js';
 import { fence } from './fencing.js';
 import { handoffRefusal, startHandoff } from './handoff.js';
-import { applyPause } from './peer.js';
+import { applyPause, forgetTroubles } from './peer.js';
 import { HANDOFF_DEADLINE_MS } from './timing.js';
 import { hold, journal, livePeer, record, reply, set, type Turn, unhold } from './turn.js';
 
@@ -107,9 +107,7 @@ const onPause = (turn: Turn, id: number, on: boolean, forMs: number): void => {
   record(turn, { pause: { version, on, leftMs: on && forMs > 0 ? forMs : -1 } });
   applyPause(turn);
   if (on) return reply(turn, id, true, true, 'paused: nothing moves by itself until `vipctl resume`');
-  for (const name of ['flapping', 'promotion-failed', 'hook', 'stranger', 'replication', 'loss'] as const)
-    unhold(turn, name);
-  set(turn, { failovers: [], failedPromotions: 0, retryAt: turn.now });
+  forgetTroubles(turn);
   reply(turn, id, true, true, 'resumed');
 };
 

@@ -1,14 +1,15 @@
-/** How a standby comes to own a term: when it may ask, POLL?, VOTE?, and its own vote last. */
+/** How a standby comes to own a term: when it may ask, POLL?, and only with a majority behind it VOTE?, its own vote last. */
 
+import type { Evidence } from './event.js';
 import { unfit, unfitToStand } from './fitness.js';
 import { newOwnership } from './lease.js';
 import type { PollAnswer, Verdict, VoteAnswer } from './message.js';
 import { containsPosition } from './position.js';
 import { startPromotion } from './promotion.js';
-import { startRelease } from './release.js';
-import type { NodeState } from './state.js';
+import { SERVED, startRelease } from './release.js';
+import type { Election, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
-import { countedLease, ELECTION_INTERVALS, keptLease, YIELD_INTERVALS } from './timing.js';
+import { countedLease, ELECTION_INTERVALS, EVIDENCE_EVERY_MS, keptLease, YIELD_INTERVALS } from './timing.js';
 import {
   hold,
   isPairAlone,
@@ -23,6 +24,7 @@ import {
   send,
   set,
   type Turn,
+  unhold,
   vote,
 } from './turn.js';
 import type { Millis, VoterName } from './types.js';
@@ -34,6 +36,8 @@ type Opening = Extract<Cause, 'promise-ran-out' | 'released' | 'no-owner' | 'ord
 export const considerCandidacy = (turn: Turn): void => {
   const { s, now } = turn;
   if (s.role !== 'standby' || s.stopping || now < s.retryAt) return;
+  if (s.election && !findOpening(s, now)) set(turn, { election: null });
+  if (turn.s.election) return;
   if (s.order && !s.voter.record) vote(turn, makeRecord(s.voter, now)); // the operator's word stands for what cannot be heard
   const opening = findOpening(turn.s, now);
   if (!opening) return;
@@ -130,20 +134,19 @@ const lacksEvidence = (turn: Turn, opening: Opening): boolean => {
   }
   const { evidence } = s;
   if (evidence.verdict === 'peer-dead' && now - evidence.at < s.config.leaseMs) return false;
-  if (evidence.stepId === null && now - evidence.at >= s.config.leaseMs) {
+  if (evidence.stepId === null && now - evidence.at >= EVIDENCE_EVERY_MS) {
     const stepId = run(turn, { name: 'gather-evidence', fencePeer: true });
     set(turn, { evidence: { ...evidence, stepId, askedAt: now } });
   }
   return true;
 };
 
+/** A poll has no effect on anybody, so the role stays `standby` until a majority would grant the term. */
 const startElection = (turn: Turn, opening: Opening): void => {
-  const term = (turn.s.voter.record?.maxTerm ?? 0) + 1;
-  become(turn, 'candidate', opening);
-  poll(turn, term, opening);
+  poll(turn, (turn.s.voter.record?.maxTerm ?? 0) + 1, opening);
 };
 
-const poll = (turn: Turn, term: number, reason: string): void => {
+const poll = (turn: Turn, term: number, reason: Opening): void => {
   const { now } = turn;
   set(turn, {
     election: {
@@ -153,8 +156,9 @@ const poll = (turn: Turn, term: number, reason: string): void => {
       voteSentAt: now,
       askedAt: now,
       answers: new Map(),
+      askAgain: new Map(),
+      servedTerm: turn.s.election?.servedTerm ?? 0,
       reason,
-      persistId: null,
     },
   });
   ask(turn);
@@ -163,11 +167,12 @@ const poll = (turn: Turn, term: number, reason: string): void => {
 
 const claim = (s: NodeState, term: number) => {
   // The operator's `--accept-loss` makes this node's data the data: it answers for the last term that served.
-  const known = [...(s.election?.answers.values() ?? [])].map((a) => a.servedTerm);
   const dataTerm = s.voter.record?.dataTerm ?? 0;
   return {
     term,
-    dataTerm: s.order?.acceptLoss ? Math.max(dataTerm, s.voter.record?.servedTerm ?? 0, ...known) : dataTerm,
+    dataTerm: s.order?.acceptLoss
+      ? Math.max(dataTerm, s.voter.record?.servedTerm ?? 0, s.election?.servedTerm ?? 0)
+      : dataTerm,
     leaseMs: s.config.leaseMs,
   };
 };
@@ -186,11 +191,23 @@ const ask = (turn: Turn): void => {
 
 export const onElectionAnswer = (turn: Turn, from: VoterName, answer: PollAnswer | VoteAnswer): void => {
   const { election, config } = turn.s;
-  if (turn.s.role !== 'candidate' || !election || answer.term !== election.term) return;
+  if (!election || answer.term !== election.term) return;
   if (answer.kind === 'vote' && from === config.self) return onOwnVote(turn, answer.verdict);
   const phase = answer.kind === 'poll' ? 'polling' : 'voting';
   if (phase !== election.phase) return;
-  set(turn, { election: { ...election, answers: new Map(election.answers).set(from, answer.verdict) } });
+  const { verdict } = answer;
+  // Terms passed that this node did not hear of: begin anew above them, whoever else is silent.
+  if (!verdict.granted && verdict.why === 'old-term' && phase === 'polling' && verdict.maxTerm >= election.term) {
+    return poll(turn, verdict.maxTerm + 1, election.reason);
+  }
+  const answers = new Map(election.answers).set(from, verdict);
+  const askAgain = new Map(election.askAgain);
+  // A promise that is about to run out is no reason to begin anew: that voter is asked again then.
+  const overruled = !verdict.granted && verdict.why === 'data-behind' && turn.s.order?.acceptLoss === true;
+  if (!verdict.granted && (verdict.leftMs > 0 || overruled)) askAgain.set(from, turn.now + verdict.leftMs);
+  else askAgain.delete(from);
+  const servedTerm = Math.max(election.servedTerm, verdict.servedTerm);
+  set(turn, { election: { ...election, answers, askAgain, servedTerm } });
   count(turn);
 };
 
@@ -204,7 +221,7 @@ const count = (turn: Turn): void => {
   const answers = [...election.answers.values()];
   const granted = answers.filter((a) => a.granted).length;
   if (granted + 1 >= needed(s, now)) return election.phase === 'polling' ? askVotes(turn) : voteForSelf(turn);
-  const open = remoteVoters(s).length - answers.length;
+  const open = remoteVoters(s).length - answers.length + election.askAgain.size;
   if (granted + open + 1 < needed(s, now)) loseElection(turn, answers);
 };
 
@@ -214,7 +231,16 @@ const askVotes = (turn: Turn): void => {
   if (!election) return;
   const own = judge(s.voter, config.self, claim(s, election.term), now);
   if (!own.granted) return loseElection(turn, [own]);
-  set(turn, { election: { ...election, phase: 'voting', voteSentAt: now, answers: new Map() } });
+  become(turn, 'candidate', election.reason, `asking for term ${election.term}`);
+  const voting = {
+    ...election,
+    phase: 'voting',
+    startedAt: now,
+    voteSentAt: now,
+    answers: new Map(),
+    askAgain: new Map(),
+  } as const;
+  set(turn, { election: voting });
   ask(turn);
   count(turn);
 };
@@ -237,37 +263,39 @@ const onOwnVote = (turn: Turn, verdict: Verdict): void => {
   }
   const entries = become(turn, 'promoting', 'elected', `term ${election.term}`);
   const leaseUntil = election.voteSentAt + countedLease(config.leaseMs);
-  set(turn, { election: null, owner: newOwnership(election.term, leaseUntil, election.reason), yieldUntil: null });
+  set(turn, {
+    election: null,
+    owner: newOwnership(election.term, leaseUntil, election.reason),
+    yieldUntil: null,
+    failedElections: 0,
+  });
   startPromotion(turn, entries, [...election.answers.values(), verdict]);
 };
 
 /** Refusals tell what to do: ask for a higher term, wait out a promise, or hold. */
 const loseElection = (turn: Turn, answers: readonly Verdict[]): void => {
-  const { s } = turn;
-  const { election, config } = s;
+  const { election, config } = turn.s;
   if (!election) return;
   const refusals = answers.filter((a) => !a.granted);
-  const maxTerm = Math.max(0, ...refusals.map((r) => r.maxTerm));
-  if (refusals.every((r) => r.why === 'old-term') && election.phase === 'polling' && election.term <= maxTerm) {
-    return poll(turn, maxTerm + 1, election.reason);
-  }
   if (election.phase === 'voting') withdraw(turn, election.term);
-  const behind = refusals.find((r) => r.why === 'data-behind');
-  if (behind) {
-    hold(
-      turn,
-      'stale',
-      `term ${behind.servedTerm} served last, and this node's data is of term ${s.voter.record?.dataTerm ?? 0}; start ${config.peer}, or run \`vipctl promote --accept-loss\``,
-    );
-  }
+  holdIfBehind(turn, refusals);
   const left = Math.max(0, ...refusals.map((r) => r.leftMs));
   const why = refusals.map((r) => `${r.why}${r.holder === '' ? '' : ` (held by ${r.holder})`}`).join(', ');
   stepBack(turn, 'refused', why, left > 0 ? left : YIELD_INTERVALS * config.intervalMs);
 };
 
+/** The last term that served is newer than our data: only its owner's return, or the operator, helps. */
+const holdIfBehind = (turn: Turn, answers: readonly Verdict[]): void => {
+  const behind = answers.find((a) => !a.granted && a.why === 'data-behind');
+  if (!behind) return;
+  const own = turn.s.voter.record?.dataTerm ?? 0;
+  const remedy = `start ${turn.s.config.peer}, or run \`vipctl promote --accept-loss\``;
+  hold(turn, 'stale', `term ${behind.servedTerm} served last, and this node's data is of term ${own}; ${remedy}`);
+};
+
 /** Votes already granted for a term that will not be used are given back. */
 const withdraw = (turn: Turn, term: number): void => {
-  startRelease(turn, { kind: 'release', term, finalPosition: '', successor: '', reason: 'not elected' });
+  startRelease(turn, { kind: 'release', term, finalPosition: '', successor: '', reason: 'not elected', ...SERVED });
 };
 
 export const stepBack = (
@@ -276,50 +304,75 @@ export const stepBack = (
   detail: string,
   waitMs: Millis,
 ): void => {
-  become(turn, 'standby', cause, detail);
-  set(turn, { election: null, retryAt: turn.now + waitMs });
+  if (turn.s.role === 'candidate') become(turn, 'standby', cause, detail);
+  else
+    noticeOnce(
+      turn,
+      'refusal',
+      cause,
+      `nobody owns the VIP as far as this node hears, and it cannot take over: ${detail}`,
+    );
+  const failedElections = cause === 'owner-seen' ? 0 : turn.s.failedElections + 1;
+  set(turn, { election: null, retryAt: turn.now + waitMs, failedElections });
   dropOrder(turn, `not done: ${cause}: ${detail}`);
+};
+
+const describe = (voter: VoterName, election: Election): string => {
+  const verdict = election.answers.get(voter);
+  return verdict && !verdict.granted
+    ? `${voter} (${verdict.why}${verdict.holder === '' ? '' : ` to ${verdict.holder}`})`
+    : `${voter} (silent)`;
 };
 
 /** Asks again those who have not answered; gives up in time. */
 export const tickElection = (turn: Turn): void => {
   const { election, config } = turn.s;
-  if (turn.s.role !== 'candidate' || !election) return;
+  if (!election) return;
+  askThoseDue(turn, election);
   const limit = Math.max(config.leaseMs, ELECTION_INTERVALS * config.intervalMs);
   if (turn.now - election.startedAt >= limit) {
-    const silent = remoteVoters(turn.s).filter((voter) => !election.answers.has(voter));
+    const without = remoteVoters(turn.s).filter((voter) => election.answers.get(voter)?.granted !== true);
     if (election.phase !== 'polling') withdraw(turn, election.term);
+    holdIfBehind(turn, [...election.answers.values()]);
     // The names differ, so two nodes that failed together do not ask together again.
-    const wait = config.intervalMs * (config.self < config.peer ? 1 : 2);
-    return stepBack(turn, 'unanswered', `no answer from ${silent.join(', ') || 'the disk'}`, wait);
+    const wait = config.intervalMs * (config.self < config.peer ? 1 : 2) * 2 ** Math.min(turn.s.failedElections, 5);
+    return stepBack(
+      turn,
+      'unanswered',
+      `no vote from ${without.map((voter) => describe(voter, election)).join(', ') || 'the disk'}`,
+      wait,
+    );
   }
   if (turn.now - election.askedAt >= config.intervalMs / 2) ask(turn);
 };
 
-export const onEvidence = (turn: Turn, evidence: import('./event.js').Evidence): void => {
+/** Voters whose promise to another has run out by now. */
+const askThoseDue = (turn: Turn, election: Election): void => {
+  const due = [...election.askAgain].filter(([, at]) => turn.now >= at).map(([voter]) => voter);
+  if (due.length === 0) return;
+  const answers = new Map([...election.answers].filter(([voter]) => !due.includes(voter)));
+  const askAgain = new Map([...election.askAgain].filter(([voter]) => !due.includes(voter)));
+  set(turn, { election: { ...election, answers, askAgain } });
+  ask(turn);
+};
+
+export const onEvidence = (turn: Turn, evidence: Evidence): void => {
   const { s, now } = turn;
+  const { peer } = s.config;
   const base = { ...s.evidence, detail: evidence.detail, at: now };
   if (evidence.gateways === 'silent') {
     set(turn, { evidence: { ...base, verdict: 'isolated' } });
     if (s.role === 'standby')
-      hold(
-        turn,
-        'isolated',
-        `neither ${s.config.peer} nor a gateway answers: it is this node that is cut off`,
-        2 * s.config.leaseMs,
-      );
+      hold(turn, 'isolated', `neither ${peer} nor a gateway answers: it is this node that is cut off`);
     return;
   }
+  unhold(turn, 'isolated');
   if (evidence.peerDatabase === 'refuses') {
     set(turn, { evidence: { ...base, verdict: 'peer-alive' } });
-    hold(
-      turn,
-      'peer-alive',
-      `the agent of ${s.config.peer} is silent but its database lives and refuses to become read-only: ${evidence.detail}`,
-      2 * s.config.leaseMs,
-    );
-    return;
+    const why = `the agent of ${peer} is silent but its database lives and refuses to become read-only`;
+    return hold(turn, 'peer-alive', `${why}: ${evidence.detail}`);
   }
+  unhold(turn, 'peer-alive');
   set(turn, { evidence: { ...base, verdict: 'peer-dead' } });
-  journal(turn, { kind: 'notice', cause: 'evidence', text: `${s.config.peer} is taken for dead: ${evidence.detail}` });
+  journal(turn, { kind: 'notice', cause: 'evidence', text: `${peer} is taken for dead: ${evidence.detail}` });
 };

@@ -1,8 +1,9 @@
 /** Giving up: VIP off first, then the database read-only, then RELEASE (protocol.md, Fencing). */
 
 import type { Outcome } from './event.js';
-import { startRelease } from './release.js';
-import type { Fencing } from './state.js';
+import type { Release } from './message.js';
+import { SERVED, startRelease } from './release.js';
+import type { Fencing, NodeState } from './state.js';
 import { become, type Cause, type Entry } from './table.js';
 import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS } from './timing.js';
 import { cancel, journal, knownTerm, livePeer, run, set, stepDone, type Turn, vipOff } from './turn.js';
@@ -33,9 +34,17 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
     reason: detail === '' ? cause : `${cause}: ${detail}`,
     databaseRetryAt: null,
     term,
+    goBack: neverOpened(s) ?? SERVED,
   };
   set(turn, { owner: null, promotion: null, handoff: null, fencing });
   runDemoteHook(turn, entries, cause);
+};
+
+/** A promotion that recorded its term and failed before the database was writable served nobody. */
+const neverOpened = (s: NodeState): Pick<Release, 'unserved' | 'servedTerm' | 'sync'> | null => {
+  const { promotion } = s;
+  if (promotion?.phase !== 'record' && promotion?.phase !== 'open') return null;
+  return { unserved: true, servedTerm: promotion.servedBefore, sync: promotion.lastSync };
 };
 
 /** The peer is named where it is known to be there, so that nobody else steps in between. */
@@ -103,8 +112,8 @@ const advance = (turn: Turn): void => {
 
 const release = (turn: Turn, fencing: Fencing): void => {
   set(turn, { fencing: { ...fencing, released: true } });
-  const { term, finalPosition, successor, reason } = fencing;
-  startRelease(turn, { kind: 'release', term, finalPosition, successor, reason });
+  const { term, finalPosition, successor, reason, goBack } = fencing;
+  startRelease(turn, { kind: 'release', term, finalPosition, successor, reason, ...goBack });
 };
 
 export const tickFencing = (turn: Turn): void => {

@@ -16,9 +16,6 @@ const OWN_HOLDS: readonly HoldName[] = [
   'hook',
   'promotion-failed',
   'stranger',
-  'peer-alive',
-  'isolated',
-  'alone',
 ];
 
 /** Holds that forbid moves to the other node only: the last owner may take its own place again. */

@@ -39,12 +39,16 @@ export const initialDatabase: DatabaseView = {
   at: 0,
   position: '',
   received: '',
+  seen: 0,
   failures: 0,
   successes: 0,
   health: 'unknown',
   cause: '',
   channelDownSince: null,
 };
+
+/** The newest report was surely asked for after our last step ended: the first one after it may have been under way. */
+export const isReportCurrent = (s: NodeState): boolean => s.database.seen >= 2;
 
 /** Counts a script's result: `fall` failures in a row turn it failed, `rise` successes turn it ok. */
 export const onCheck = (turn: Turn, name: string, ok: boolean, detail: string): void => {
@@ -71,7 +75,9 @@ export const onDatabase = (turn: Turn, report: DatabaseReport): void => {
   const received = mergePositions(report.position ?? '', report.replica?.received ?? '') || known.received;
   const running = report.replica?.io === 'running';
   const channelDownSince = running ? null : (known.channelDownSince ?? turn.now);
-  set(turn, { database: { report, at: turn.now, position, received, channelDownSince, ...counts } });
+  set(turn, {
+    database: { ...known, report, at: turn.now, seen: known.seen + 1, position, received, channelDownSince, ...counts },
+  });
   if (counts.health !== known.health)
     tell(turn, 'database', known.health, counts.health, counts.cause || report.detail);
   else if (known.report?.state !== report.state) {

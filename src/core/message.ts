@@ -158,6 +158,11 @@ export interface Release {
   /** Empty: anybody. */
   readonly successor: VoterName | '';
   readonly reason: string;
+  /** The term was recorded as serving but never opened: what served before it is the newest again. */
+  readonly unserved: boolean;
+  /** With `unserved`: what to go back to. */
+  readonly servedTerm: Term;
+  readonly sync: boolean;
 }
 
 export interface Released {

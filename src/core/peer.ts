@@ -17,6 +17,8 @@ export const onPeerBeat = (turn: Turn, beat: Beat): void => {
   const wasHeard = s.peer.beat !== null && now - s.peer.heardAt < config.leaseMs;
   vote(turn, onBeat(turn.s.voter, config.peer, beat, now));
   remember(turn, beat);
+  if (!wasHeard) for (const name of ['alone', 'isolated', 'peer-alive'] as const) unhold(turn, name);
+  if (!wasHeard) set(turn, { retryAt: Math.min(turn.s.retryAt, now + config.intervalMs), failedElections: 0 });
   if (!wasHeard)
     journal(turn, {
       kind: 'notice',
@@ -53,7 +55,7 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
   const { config } = s;
   if (beat.term < (s.voter.record?.maxTerm ?? 0)) return;
   if (s.role === 'candidate') stepBack(turn, 'owner-seen', `${config.peer} owns term ${beat.term}`, 0);
-  set(turn, { yieldUntil: null });
+  set(turn, { yieldUntil: null, ...(turn.s.role === 'standby' ? { election: null } : {}) });
   if (beat.role !== 'active') return;
   const planned =
     s.voter.released?.term !== undefined && (s.releasing?.message.reason ?? '').startsWith('handed-off: switchover');
@@ -77,6 +79,14 @@ const mergePause = (turn: Turn, beat: Beat): void => {
   if (!known || beat.pause.version <= known.version) return;
   record(turn, { pause: beat.pause });
   applyPause(turn);
+  if (!beat.pause.on) forgetTroubles(turn);
+};
+
+/** `resume`, on whichever node: what waited for the operator's word is tried again. */
+export const forgetTroubles = (turn: Turn): void => {
+  for (const name of ['flapping', 'promotion-failed', 'hook', 'stranger', 'replication', 'loss'] as const)
+    unhold(turn, name);
+  set(turn, { failovers: [], failedPromotions: 0, retryAt: turn.now });
 };
 
 /** Makes hold and deadline what the record says. */

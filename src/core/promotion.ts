@@ -30,9 +30,9 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     progress: 'applying what was received',
     lastPosition: lastKnownPosition(s, verdicts),
     lastSync: wasInSync(verdicts),
+    servedBefore: Math.max(...verdicts.map((v) => v.servedTerm)),
     lossMs: 0,
     acceptLoss: s.order?.acceptLoss ?? false,
-    opened: false,
   };
   set(turn, { promotion, applied: '' });
 };
@@ -121,7 +121,7 @@ const describeLoss = (lossMs: Millis, transactions: number): string => {
 const prepared = (turn: Turn): void => {
   const { s, now } = turn;
   const { promotion, config } = s;
-  if (!promotion || promotion.phase !== 'prepare' || promotion.probeId !== null || promotion.catchUpId !== null) return;
+  if (promotion?.phase !== 'prepare' || promotion.probeId !== null || promotion.catchUpId !== null) return;
   const peer = livePeer(s, now);
   const better =
     peer &&

@@ -6,11 +6,15 @@ import { journal, remoteVoters, send, set, type Turn } from './turn.js';
 import type { VoterName } from './types.js';
 import { onRelease } from './voter.js';
 
+/** The parts of a RELEASE of a term that opened, or that was never recorded as serving. */
+export const SERVED = { unserved: false, servedTerm: 0, sync: false } as const;
+
 /** Irrevocable: from here on only a new term brings this node back. */
 export const startRelease = (turn: Turn, message: Release): void => {
   const { config } = turn.s;
   const own = onRelease(turn.s.voter, config.self, message, turn.now);
   const until = turn.now + RELEASE_REPEAT_LEASES * config.leaseMs;
+  turn.effects.push(...own.effects.filter((effect) => effect.type === 'persist'));
   set(turn, { voter: own.voter, releasing: { message, unacked: remoteVoters(turn.s), sentAt: turn.now, until } });
   const position =
     message.finalPosition === '' ? 'without a final position' : `final position ${message.finalPosition}`;

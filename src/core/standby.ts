@@ -1,6 +1,7 @@
 /** What a standby does with its database: stays read-only, follows the active, applies a final position. */
 
 import type { Outcome } from './event.js';
+import { isReportCurrent } from './health.js';
 import { beat } from './lease.js';
 import { become } from './table.js';
 import { STEP_RETRY_MS } from './timing.js';
@@ -10,7 +11,7 @@ import { hold, journal, livePeer, record, run, set, stepDone, type Turn, unhold 
 export const considerFollowing = (turn: Turn): void => {
   const { s, now } = turn;
   if ((s.role !== 'standby' && s.role !== 'candidate') || s.following.step !== null) return;
-  if (applyFinal(turn) || now < s.following.retryAt || s.database.report?.state !== 'ok') return;
+  if (applyFinal(turn) || now < s.following.retryAt || !isReportCurrent(s) || s.database.report?.state !== 'ok') return;
   if (s.database.report.readOnly === false) return fenceAgain(turn);
   followActive(turn);
 };

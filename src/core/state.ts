@@ -50,6 +50,8 @@ export interface NodeState {
   /** No candidacy before. */
   readonly retryAt: Instant;
   readonly failedPromotions: number;
+  /** Elections lost in a row: the wait between them grows. */
+  readonly failedElections: number;
   /** The operator's word: become active, and accept what would be lost. */
   readonly order: { readonly commandId: number; readonly acceptLoss: boolean } | null;
   /** Unplanned changes of owner, newest last. */
@@ -95,6 +97,8 @@ export interface DatabaseView {
   /** The newest known, kept when the server is gone. */
   readonly position: Position;
   readonly received: Position;
+  /** Reports since a step last ended: one of before, or under way then, must not be judged as another hand's doing. */
+  readonly seen: number;
   /** Results in a row that were not `ok`. */
   readonly failures: number;
   readonly successes: number;
@@ -152,8 +156,11 @@ export interface Election {
   readonly voteSentAt: Instant;
   readonly askedAt: Instant;
   readonly answers: ReadonlyMap<VoterName, Verdict>;
-  readonly reason: string;
-  readonly persistId: number | null;
+  /** Voters that refused for a time, and when it is over. */
+  readonly askAgain: ReadonlyMap<VoterName, Instant>;
+  /** The newest term that served, as the answers have it. */
+  readonly servedTerm: Term;
+  readonly reason: 'promise-ran-out' | 'released' | 'no-owner' | 'ordered';
 }
 
 export interface Promotion {
@@ -168,9 +175,10 @@ export interface Promotion {
   /** What voters and the RELEASE know of the last owner's data. */
   readonly lastPosition: Position;
   readonly lastSync: boolean;
+  /** The newest term that served before this one. */
+  readonly servedBefore: Term;
   readonly lossMs: Millis;
   readonly acceptLoss: boolean;
-  readonly opened: boolean;
 }
 
 export interface Handoff {
@@ -212,6 +220,7 @@ export interface Fencing {
   readonly reason: string;
   readonly databaseRetryAt: Instant | null;
   readonly term: Term;
+  readonly goBack: Pick<Release, 'unserved' | 'servedTerm' | 'sync'>;
 }
 
 export interface Releasing {

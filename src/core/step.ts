@@ -17,7 +17,7 @@ import { onReleased, tickRelease } from './release.js';
 import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';
 import type { NodeState } from './state.js';
 import { become } from './table.js';
-import { fenceBudget, WITNESS_POLL_MS } from './timing.js';
+import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
 import { isPairAlone, journal, majority, peerHeard, reply, run, send, set, type Turn, unhold, vote } from './turn.js';
 import type { CoreConfig, Instant, VoterName, VoterRecord } from './types.js';
 import { createVoter, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
@@ -80,6 +80,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     yieldUntil: null,
     retryAt: now,
     failedPromotions: 0,
+    failedElections: 0,
     order: null,
     failovers: [],
     lastChangeAt: null,
@@ -115,7 +116,7 @@ const checkLease = (turn: Turn): void => {
     fence(
       turn,
       'lease-lost',
-      `term ${owner.term}; last renewed until ${Math.round(owner.leaseUntil - turn.now)} ms from now`,
+      `term ${owner.term} was last renewed ${Math.round(turn.now - owner.leaseUntil + countedLease(config.leaseMs))} ms ago`,
     );
   }
 };
@@ -225,6 +226,8 @@ const onOwnAnswer = (turn: Turn, message: Message): void => {
 };
 
 const onOutcome = (turn: Turn, id: number, outcome: Outcome): void => {
+  const { database } = turn.s;
+  set(turn, { database: { ...database, seen: 0 } });
   if (onPromotionOutcome(turn, id, outcome) || onFencingOutcome(turn, id, outcome)) return;
   if (onHandoffOutcome(turn, id, outcome) || onFollowingOutcome(turn, id, outcome)) return;
   if (onActiveOutcome(turn, id, outcome)) return;
@@ -292,7 +295,7 @@ const expireHolds = (turn: Turn): void => {
 /** A standby gets no ACKs: a POLL? each second tells whether the witnesses are there. */
 const askWitnesses = (turn: Turn): void => {
   const { s, now } = turn;
-  if (s.owner || now - s.witnessPollAt < WITNESS_POLL_MS) return;
+  if (s.owner || now - s.witnessPollAt < (s.voter.record ? WITNESS_POLL_MS : s.config.intervalMs)) return;
   set(turn, { witnessPollAt: now });
   const known = s.voter.record;
   const body = { term: (known?.maxTerm ?? 0) + 1, dataTerm: known?.dataTerm ?? 0, leaseMs: s.config.leaseMs };

@@ -42,6 +42,9 @@ export const FINAL_POSITION_WAIT_MS = 1_000;
 /** A planned move is undone when the standby has not applied the final position by then. */
 export const HANDOFF_DEADLINE_MS = 10_000;
 
+/** Without a witness, what speaks for the peer's death is looked at again this often. */
+export const EVIDENCE_EVERY_MS = 1_000;
+
 /** How often a standby asks a witness whether it is there. */
 export const WITNESS_POLL_MS = 1_000;
 

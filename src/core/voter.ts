@@ -187,19 +187,25 @@ export const onServed = (voter: VoterState, from: VoterName, served: ServedReque
 
 export const onRelease = (voter: VoterState, from: VoterName, release: Release, now: Instant): Voted => {
   const { record } = voter;
-  const effects = [send(from, { kind: 'released', term: release.term })];
+  const answer: Message = { kind: 'released', term: release.term };
+  const effects = [send(from, answer)];
   if (!record || record.maxTerm !== release.term || record.holder !== from) return { voter, effects };
   if (voter.released?.term === release.term) return { voter, effects };
   const until = now + SUCCESSOR_LEASES * record.maxLeaseMs;
-  return {
-    voter: {
-      ...voter,
-      promiseUntil: now,
-      released: { term: release.term, successor: release.successor, until },
-      lastPosition: release.finalPosition === '' ? voter.lastPosition : release.finalPosition,
-    },
-    effects,
+  const freed: VoterState = {
+    ...voter,
+    promiseUntil: now,
+    released: { term: release.term, successor: release.successor, until },
+    lastPosition: release.finalPosition === '' ? voter.lastPosition : release.finalPosition,
   };
+  if (!release.unserved || record.servedTerm !== release.term) return { voter: freed, effects };
+  // Else the other node's data, which lacks nothing, would count as behind a term that never opened.
+  const patch = {
+    servedTerm: release.servedTerm,
+    sync: release.sync,
+    dataTerm: Math.min(record.dataTerm, release.servedTerm),
+  };
+  return saveThen(freed, patch, from, answer, null);
 };
 
 /** Rule 5: without a record nothing is guessed; once enough others told their terms, a record is made from them. */

@@ -15,7 +15,7 @@ export const wakeAt = (s: NodeState, now: Instant): Instant => {
     if (owner.recording) times.push(owner.recording.sentAt + config.intervalMs / 2);
   }
   if (s.role === 'standby') times.push(...standbyTimes(s));
-  if (s.election) times.push(s.election.askedAt + config.intervalMs / 2);
+  if (s.election) times.push(s.election.askedAt + config.intervalMs / 2, ...s.election.askAgain.values());
   if (s.releasing) times.push(s.releasing.sentAt + config.intervalMs / 2);
   if (s.fencing && !s.fencing.released)
     times.push(Math.min(s.fencing.releaseBy, s.fencing.startedAt + FINAL_POSITION_WAIT_MS));

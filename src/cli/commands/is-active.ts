@@ -1,0 +1,18 @@
+/** `vipctl is-active`: for scripts and load balancers, whether this node serves clients. */
+
+import { request } from '../../control/client.js';
+import { printableLines } from '../render/text.js';
+import { type Context, QUESTION_TIMEOUT_MS } from './ask.js';
+import { EXIT_DONE, EXIT_NO_AGENT, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+import { printLines } from './terminal.js';
+
+/** Prints the role. "No" is an answer, not a failure, so it goes to stdout. */
+export const isActive = async ({ terminal, socket }: Context): Promise<ExitStatus> => {
+  const answer = await request(socket, { request: 'is-active' }, { timeoutMs: QUESTION_TIMEOUT_MS });
+  if (answer.kind !== 'done') {
+    terminal.err(`vipctl: ${answer.text}\n`);
+    return EXIT_NO_AGENT;
+  }
+  printLines(terminal, printableLines(answer.text));
+  return answer.ok ? EXIT_DONE : EXIT_REFUSED;
+};

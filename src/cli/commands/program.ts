@@ -1,0 +1,197 @@
+/** vipctl's command line: its commands, their options and help, and the way to an exit status. */
+
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { formatDuration } from '../../config/duration.js';
+import {
+  DEFAULT_HISTORY_ENTRIES,
+  DEFAULT_SWITCHOVER_MS,
+  MAX_HISTORY_ENTRIES,
+  MAX_OPERATION_MS,
+  MAX_PAUSE_MS,
+} from '../../control/protocol.js';
+import { type Context, OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './ask.js';
+import { durationUpTo } from './duration.js';
+import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_USAGE, type ExitStatus } from './exit-status.js';
+import { showHistory } from './history.js';
+import { isActive } from './is-active.js';
+import { DEFAULT_CONFIG, findSocket } from './socket-path.js';
+import { showStatus, showStatusJson, watchStatus } from './status.js';
+import type { Terminal } from './terminal.js';
+import { packageVersion } from './version.js';
+
+export interface Surroundings {
+  readonly terminal: Terminal;
+  /** `src/config`'s check of a file: a report, and 0 or 4. */
+  readonly checkConfig: (path: string) => CheckResult | Promise<CheckResult>;
+}
+
+interface CheckResult {
+  readonly text: string;
+  readonly status: number;
+}
+
+interface GlobalOptions {
+  readonly config?: string;
+  readonly socket?: string;
+}
+
+/** Time for a promotion by hand, whose deadline is extended while it progresses; each progress line counts anew. */
+const PROMOTION_TIMEOUT_MS = 120_000;
+
+const HELP = `
+Examples:
+  vipctl status                       who is active, what is wrong, what to type next
+  vipctl status --watch               the same, kept up to date
+  vipctl switchover --dry-run         what a planned move would do, and what would stop it
+  vipctl switchover                   move to the standby
+  vipctl pause --for 30m              nothing moves by itself for half an hour
+  vipctl history -n 20                the last changes, refusals and steps
+  vipctl is-active && run-backup      only where this node is active
+
+Exit status:
+  0  done
+  1  refused or failed; the reason is on stderr
+  2  usage
+  3  no agent answers
+  4  configuration invalid`;
+
+/** Runs one command line, without `node` and the script's name. Never rejects for what an operator may do. */
+export const runVipctl = async (argv: readonly string[], surroundings: Surroundings): Promise<ExitStatus> => {
+  let status: ExitStatus = EXIT_DONE;
+  const program = buildProgram(surroundings, (ended) => {
+    status = ended;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return status;
+  } catch (error) {
+    // Help and the version that were asked for come this way too, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    throw error;
+  }
+};
+
+const buildProgram = (surroundings: Surroundings, end: (status: ExitStatus) => void): Command => {
+  const { terminal } = surroundings;
+  const program = new Command('vipctl')
+    .description('Shows and steers the vipd agent on this host.')
+    .version(packageVersion())
+    .option('--config <file>', `configuration that names the control socket (default: ${DEFAULT_CONFIG})`)
+    .option('--socket <path>', 'control socket of the agent')
+    .addHelpText('after', HELP)
+    .showHelpAfterError('(vipctl --help tells more)')
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .exitOverride();
+
+  const withAgent = async (run: (context: Context) => Promise<ExitStatus>): Promise<void> => {
+    const options = program.opts<GlobalOptions>();
+    const socket = findSocket(options.socket, options.config);
+    if (socket.ok) {
+      end(await run({ terminal, socket: socket.path }));
+      return;
+    }
+    terminal.err(`vipctl: ${socket.text}\n`);
+    end(EXIT_BAD_CONFIG);
+  };
+  addQuestions(program, withAgent);
+  addMoves(program, withAgent);
+  addHolds(program, withAgent);
+  addCheckConfig(program, surroundings, end);
+  return program;
+};
+
+type WithAgent = (run: (context: Context) => Promise<ExitStatus>) => Promise<void>;
+
+const addQuestions = (program: Command, withAgent: WithAgent): void => {
+  program
+    .command('status')
+    .description('both nodes, witnesses, health, VIPs, replication, holds, last change')
+    .option('--json', 'for programs; the names are documented and stay')
+    .option('--watch', 'draw it anew each second, until Ctrl-C')
+    .action(async (options: { json?: true; watch?: true }, command: Command) => {
+      if (options.json && options.watch) command.error('error: --json and --watch do not go together');
+      await withAgent(options.json ? showStatusJson : options.watch ? watchStatus : showStatus);
+    });
+  program
+    .command('history')
+    .description('role changes and refusals, with the reason and duration of each step')
+    .option('--json', 'for programs')
+    .option('-n, --lines <count>', 'how many of the newest', countUpTo(MAX_HISTORY_ENTRIES), DEFAULT_HISTORY_ENTRIES)
+    .action((options: { json?: true; lines: number }) =>
+      withAgent((context) => showHistory(context, options.lines, options.json ?? false)),
+    );
+  program
+    .command('is-active')
+    .description('exit status 0 where this node is active, 1 where it is not')
+    .action(() => withAgent(isActive));
+};
+
+const addMoves = (program: Command, withAgent: WithAgent): void => {
+  program
+    .command('switchover')
+    .description('planned move to the standby; prints each step and the write outage')
+    .option('--dry-run', 'say what would happen and what would stop it; change nothing')
+    .option('--force', 'kill the statements and sessions that block it')
+    .addOption(
+      new Option('--timeout <duration>', 'undo it if it takes longer')
+        .argParser(durationUpTo(MAX_OPERATION_MS))
+        .default(DEFAULT_SWITCHOVER_MS, formatDuration(DEFAULT_SWITCHOVER_MS)),
+    )
+    .action((options: { dryRun?: true; force?: true; timeout: number }) => {
+      const { dryRun = false, force = false, timeout: timeoutMs } = options;
+      const input = { request: 'switchover', dryRun, force, timeoutMs } as const;
+      return withAgent((context) => order(context, input, timeoutMs + OPERATION_GRACE_MS));
+    });
+  program
+    .command('promote')
+    .description("make this node active where vipd holds back: the operator's decision")
+    .option('--accept-loss', 'even if commits are lost; without it, says which')
+    .action((options: { acceptLoss?: true }) =>
+      withAgent((context) =>
+        order(context, { request: 'promote', acceptLoss: options.acceptLoss ?? false }, PROMOTION_TIMEOUT_MS),
+      ),
+    );
+};
+
+const addHolds = (program: Command, withAgent: WithAgent): void => {
+  program
+    .command('pause')
+    .description('whole group: nothing moves by itself')
+    .option('--for <duration>', 'end it by itself after this long', durationUpTo(MAX_PAUSE_MS))
+    .action((options: { for?: number }) =>
+      withAgent((context) => order(context, { request: 'pause', forMs: options.for ?? -1 }, QUESTION_TIMEOUT_MS)),
+    );
+  program
+    .command('resume')
+    .description('ends a pause and the hold "flapping"; acknowledges failed hooks')
+    .action(() => withAgent((context) => order(context, { request: 'resume' }, QUESTION_TIMEOUT_MS)));
+  program
+    .command('maintenance')
+    .description('this node: not a candidate')
+    .addArgument(new Argument('<state>').choices(['on', 'off']))
+    .action((state: string) =>
+      withAgent((context) => order(context, { request: 'maintenance', on: state === 'on' }, QUESTION_TIMEOUT_MS)),
+    );
+};
+
+const addCheckConfig = (program: Command, surroundings: Surroundings, end: (status: ExitStatus) => void): void => {
+  program
+    .command('check-config')
+    .description("the same checks of a configuration as at the agent's start")
+    .argument('[file]', `configuration (default: --config, else ${DEFAULT_CONFIG})`)
+    .action(async (file: string | undefined) => {
+      const path = file ?? program.opts<GlobalOptions>().config ?? DEFAULT_CONFIG;
+      const { text, status } = await surroundings.checkConfig(path);
+      const print = status === 0 ? surroundings.terminal.out : surroundings.terminal.err;
+      print(text.endsWith('\n') ? text : `${text}\n`);
+      end(status === 0 ? EXIT_DONE : EXIT_BAD_CONFIG);
+    });
+};
+
+const countUpTo =
+  (max: number) =>
+  (text: string): number => {
+    const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+    if (count < 1 || count > max) throw new InvalidArgumentError(`Write a whole number from 1 to ${max}.`);
+    return count;
+  };

@@ -1,0 +1,282 @@
+/** What is wrong with a group, worst first, and what to do about each: for `vipctl`, `--json` and monitoring alike. */
+
+import { adviceFor, commandOn } from './advice.js';
+import { formatAge, formatElapsed, formatWall } from './elapsed.js';
+import type { NodeStatus, Status } from './status.js';
+
+/** critical: clients cannot write, or two writers are possible; warning: the next fault would hurt; note: as configured. */
+export type Severity = 'critical' | 'warning' | 'note';
+
+export interface Problem {
+  readonly severity: Severity;
+  /** Two or three words for a headline. */
+  readonly brief: string;
+  /** A sentence. */
+  readonly text: string;
+  /** What to type or do; empty: nothing but wait. */
+  readonly next: string;
+}
+
+const RANK = { critical: 0, warning: 1, note: 2 } as const satisfies Record<Severity, number>;
+
+/** Everything wrong that `status` shows, worst first. Pure. */
+export const diagnose = (status: Status): readonly Problem[] =>
+  [
+    ...writerProblems(status),
+    ...pauseProblems(status),
+    ...status.nodes.flatMap((node) => nodeProblems(status, node)),
+    ...guardProblems(status),
+    ...vipProblems(status),
+    ...localProblems(status),
+    ...witnessProblems(status),
+    ...semiSyncProblems(status),
+  ].toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
+
+/** One sentence: who is active and what is wrong, without the word for how bad it is. */
+export const headline = (status: Status, problems: readonly Problem[]): string => {
+  const briefs = new Set(problems.filter((p) => p.severity !== 'note').map((p) => p.brief));
+  const worst = [...briefs].join('; ');
+  if (status.noWriter || status.active === null) return `${status.group}: ${worst}`;
+  const heard = status.nodes.find((n) => n.name === status.active)?.agent.reachable === true;
+  const active = `${status.group}: ${status.active} ${heard ? 'is active' : 'was active when last heard'}`;
+  return worst === '' ? `${active}, all is well` : `${active}; ${worst}`;
+};
+
+const writerProblems = (status: Status): readonly Problem[] => {
+  const actives = status.nodes.filter((n) => n.active && n.agent.reachable).map((n) => n.name);
+  if (actives.length > 1) {
+    const text = `${actives.join(' and ')} both say that they are active`;
+    const next = 'compare "vipctl status" on both; stop vipd on the one with the lower term';
+    return [{ severity: 'critical', brief: 'two nodes active', text, next }];
+  }
+  if (status.noWriter) return [noWriter(status)];
+  if (status.active !== null) return [];
+  const text = `${status.node} does not know who is active`;
+  return [
+    { severity: 'warning', brief: 'active node not known', text, next: 'ask the other node: "vipctl status" there' },
+  ];
+};
+
+const noWriter = (status: Status): Problem => {
+  const { noWriterSince: since, now } = status;
+  const lasting = since === null ? '' : ` for ${formatElapsed(now.bootMs - since.bootMs)}`;
+  const text = `nobody accepts writes through the VIP${lasting}`;
+  const busy = status.nodes.find(takesOver);
+  const brief = busy === undefined ? `nobody accepts writes${lasting}` : `${busy.name} is taking over`;
+  if (busy !== undefined) {
+    const progress = busy.progress === '' ? '' : `: ${busy.progress}`;
+    return { severity: 'critical', brief, text: `${text}; ${busy.name} is taking over${progress}`, next: '' };
+  }
+  const next = status.pause.on ? '"vipctl resume", so that a node may take over' : 'see what each node says below';
+  return { severity: 'critical', brief, text, next };
+};
+
+const pauseProblems = (status: Status): readonly Problem[] => {
+  if (!status.pause.on) return [];
+  const { leftMs, since } = status.pause;
+  const from = since === null ? '' : ` since ${formatAge(since, status.now)}`;
+  const until = leftMs < 0 ? '' : `; it ends by itself in ${formatElapsed(leftMs)}`;
+  const text = `the group is paused${from}: nothing moves by itself, not even when ${status.active ?? 'a node'} dies${until}`;
+  return [{ severity: 'warning', brief: 'paused', text, next: '"vipctl resume"' }];
+};
+
+const nodeProblems = (status: Status, node: NodeStatus): readonly Problem[] => {
+  if (!node.agent.reachable) return [silentNode(status, node)];
+  const holds = node.holds.filter((hold) => !(hold.name === 'paused' && status.pause.on));
+  const peer = status.nodes.find((n) => n.name !== node.name)?.name ?? 'the other node';
+  const vip = status.vips[0]?.address.split('/')[0] ?? 'VIP';
+  const situation = { node: node.name, peer, self: node.self, vip };
+  return [
+    ...healthProblems(node),
+    ...holds.map((hold) => ({
+      severity: hold.name === 'cooldown' ? ('note' as const) : ('warning' as const),
+      brief: `${node.name} ${hold.name}`,
+      text: `${node.name} holds "${hold.name}": ${hold.why}`,
+      next: adviceFor(hold.name, situation),
+    })),
+    ...replicationProblems(status, node),
+    ...pathProblems(node),
+    ...progressNote(status, node),
+    ...unexplained(node, holds.length),
+  ];
+};
+
+const silentNode = (status: Status, node: NodeStatus): Problem => {
+  const { heardMsAgo } = node.agent;
+  const heard = heardMsAgo === null ? 'has not been heard yet' : `was last heard ${formatElapsed(heardMsAgo)} ago`;
+  const alone = status.active === null || status.active === node.name ? '' : '; there is no standby to take over';
+  const text = `the agent of ${node.name} ${heard}${alone}`;
+  return { severity: 'warning', brief: `${node.name} silent`, text, next: `"systemctl status vipd" on ${node.name}` };
+};
+
+const healthProblems = (node: NodeStatus): readonly Problem[] => {
+  const unwritable = node.active && node.readOnly === true;
+  const writable = !node.active && node.readOnly === false && node.role === 'standby';
+  const log = `see "journalctl -u vipd" on ${node.name}`;
+  return [
+    ...(node.health === 'failed'
+      ? [
+          {
+            severity: 'warning' as const,
+            brief: `${node.name} unhealthy`,
+            text: `${node.name} is unhealthy: ${node.cause}`,
+            next: repairFor(node),
+          },
+        ]
+      : []),
+    ...(unwritable
+      ? [
+          {
+            severity: 'critical' as const,
+            brief: `${node.name} read-only`,
+            text: `${node.name} is active, but its database is read-only`,
+            next: log,
+          },
+        ]
+      : []),
+    ...(writable
+      ? [
+          {
+            severity: 'warning' as const,
+            brief: `${node.name} writable`,
+            text: `${node.name} is standby, but its database takes writes`,
+            next: log,
+          },
+        ]
+      : []),
+  ];
+};
+
+const repairFor = (node: NodeStatus): string =>
+  node.active
+    ? `repair it, or move: ${commandOn('vipctl switchover', { node: node.name, self: node.self })}`
+    : `repair it on ${node.name}`;
+
+const replicationProblems = (status: Status, node: NodeStatus): readonly Problem[] => {
+  const { running, error } = node.replication;
+  if (running !== false) return [];
+  const peerHeard = status.nodes.some((n) => n.name !== node.name && n.agent.reachable);
+  // A node that holds, is unhealthy, or whose source is gone does not replicate: that is told already.
+  const explained = node.holds.length > 0 || node.health === 'failed' || !peerHeard;
+  if (error === '' && explained) return [];
+  const text = `${node.name} does not replicate from the other node${error === '' ? '' : `: ${error}`}`;
+  // An active opens its channel only once the returning node has been judged, so by itself that is no fault.
+  const severity = node.active && error === '' ? 'note' : 'warning';
+  return [{ severity, brief: `${node.name} not replicating`, text, next: `SHOW REPLICA STATUS on ${node.name}` }];
+};
+
+const pathProblems = (node: NodeStatus): readonly Problem[] =>
+  node.agent.paths
+    .filter((path) => !path.up)
+    .map((path) => ({
+      severity: 'warning',
+      brief: `path to ${node.name} down`,
+      text: `nothing comes from ${node.name} on the path ${path.name}`,
+      next: 'look at that link on both hosts',
+    }));
+
+const progressNote = (status: Status, node: NodeStatus): readonly Problem[] => {
+  if (node.progress === '' || (status.noWriter && takesOver(node))) return [];
+  return [{ severity: 'note', brief: `${node.name} busy`, text: `${node.name}: ${node.progress}`, next: '' }];
+};
+
+const takesOver = (node: NodeStatus): boolean => node.role === 'promoting' || node.role === 'candidate';
+
+/** A standby that is not fit, for a reason that nothing above has told. */
+const unexplained = (node: NodeStatus, holds: number): readonly Problem[] => {
+  const told = holds > 0 || node.health === 'failed' || node.replication.running === false;
+  if (node.unfit === '' || node.active || told) return [];
+  const text = `${node.name} could not take over: ${node.unfit}`;
+  return [{ severity: 'warning', brief: `${node.name} not fit`, text, next: '' }];
+};
+
+const guardProblems = (status: Status): readonly Problem[] => {
+  const here = status.active === status.node;
+  return status.protection.guard
+    .filter((layer) => !layer.armed)
+    .map((layer) => ({
+      severity: here ? 'critical' : 'warning',
+      brief: `guard ${layer.name} not armed`,
+      text: `the guard's layer "${layer.name}" is not armed on ${status.node}${layer.detail === '' ? '' : `: ${layer.detail}`}`,
+      next: here ? '"vipctl switchover", then see "journalctl -u vipd"' : 'see "journalctl -u vipd"',
+    }));
+};
+
+const vipProblems = (status: Status): readonly Problem[] => {
+  const self = status.nodes.find((n) => n.self);
+  if (self === undefined) return [];
+  return status.vips.flatMap((vip): readonly Problem[] => {
+    const error = vip.error === '' ? '' : `: ${vip.error}`;
+    const where = `${vip.address} on ${vip.interface}`;
+    if (self.active && !vip.present) {
+      const text = `${self.name} is active, but ${where} is not there${error}`;
+      return [{ severity: 'critical', brief: 'VIP missing', text, next: `"ip address show dev ${vip.interface}"` }];
+    }
+    if (self.role === 'standby' && vip.present) {
+      const text = `${self.name} is standby, but has ${where}${error}`;
+      return [{ severity: 'critical', brief: 'VIP on the standby', text, next: 'see "journalctl -u vipd"' }];
+    }
+    return [];
+  });
+};
+
+/** What only the answering node knows of itself: checks, database, hooks, fence, stalls. */
+const localProblems = (status: Status): readonly Problem[] => {
+  const cause = status.nodes.find((n) => n.self)?.cause ?? '';
+  const { database, lease, counters, protection } = status;
+  const problems: Problem[] = [];
+  for (const check of status.checks.filter((c) => c.ok === false && !cause.includes(c.name))) {
+    const text = `check "${check.name}" fails: ${check.detail}`;
+    problems.push({ severity: 'warning', brief: `check ${check.name} fails`, text, next: '' });
+  }
+  if (cause === '' && database.state !== 'ok' && database.state !== 'unknown') {
+    const text = `the database on ${status.node} is ${database.state}: ${database.detail}`;
+    problems.push({ severity: 'warning', brief: `database ${database.state}`, text, next: '' });
+  }
+  for (const failure of status.hooks.failures) {
+    const text = `hook ${failure.phase}/${failure.name} failed at ${formatWall(failure.at.wall)}: ${failure.detail}`;
+    problems.push({
+      severity: 'warning',
+      brief: 'a hook failed',
+      text,
+      next: 'do by hand what it should have done, then "vipctl resume" to acknowledge',
+    });
+  }
+  if (protection.fence.last?.ok === false) {
+    const text = `the fence command failed: ${protection.fence.last.detail}`;
+    problems.push({ severity: 'warning', brief: 'fence failed', text, next: 'try the command of "fence" by hand' });
+  }
+  if (counters.stalls.longestMs > lease.lengthMs) {
+    const text = `this agent was once not scheduled for ${formatElapsed(counters.stalls.longestMs)}, longer than the lease of ${formatElapsed(lease.lengthMs)}`;
+    problems.push({ severity: 'note', brief: 'stalls', text, next: '' });
+  }
+  return problems;
+};
+
+const witnessProblems = (status: Status): readonly Problem[] => [
+  ...status.witnesses
+    .filter((witness) => !witness.reachable)
+    .map((witness) => ({
+      severity: 'warning' as const,
+      brief: `witness ${witness.name} silent`,
+      text: `the witness ${witness.name} (${witness.address}) ${witness.heardMsAgo === null ? 'has not been heard yet' : `was last heard ${formatElapsed(witness.heardMsAgo)} ago`}`,
+      next: `see that the witness runs on ${witness.name}, and that UDP passes both ways`,
+    })),
+  ...(status.protection.partitionCanSplit
+    ? [
+        {
+          severity: 'note' as const,
+          brief: 'no witness',
+          text: 'without a witness a partition can split this group: both nodes could come to serve',
+          next: 'set up a witness on a third host, and name it under "witnesses"',
+        },
+      ]
+    : []),
+];
+
+const semiSyncProblems = (status: Status): readonly Problem[] => {
+  const { mode, sync } = status.protection.semiSync;
+  if (mode === 'off' || sync !== false || status.active === null) return [];
+  const text = `commits do not wait for the standby now: the death of ${status.active}'s host could lose the newest`;
+  return [{ severity: mode === 'manage' ? 'warning' : 'note', brief: 'not in sync', text, next: '' }];
+};
