@@ -173,7 +173,7 @@ const claim = (s: NodeState, term: number) => {
     dataTerm: s.order?.acceptLoss
       ? Math.max(dataTerm, s.voter.record?.servedTerm ?? 0, s.election?.servedTerm ?? 0)
       : dataTerm,
-    leaseMs: s.config.leaseMs,
+    leaseMs: s.config.promiseMs,
   };
 };
 

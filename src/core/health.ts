@@ -17,7 +17,7 @@ export const verdict = (s: NodeState): HealthVerdict => {
   if (s.database.health === 'failed') return { health: 'failed', cause: s.database.cause, by: 'database' };
   const link = s.linksDown[0];
   if (link !== undefined) return { health: 'failed', cause: `link ${link} is down`, by: 'link' };
-  const checks = [...s.checks].filter(([name]) => name !== 'database');
+  const checks = [...s.checks];
   const failed = checks.find(([, check]) => check.health === 'failed');
   if (failed) return { health: 'failed', cause: `check ${failed[0]}: ${failed[1].detail}`, by: 'check' };
   if (s.database.health === 'unknown')
@@ -27,10 +27,13 @@ export const verdict = (s: NodeState): HealthVerdict => {
   return { health: 'ok', cause: '', by: 'none' };
 };
 
+/** Told by events of their own; what is configured for them are counts only. */
+const BUILT_IN: readonly string[] = ['database', 'links'];
+
 export const initialChecks = (config: NodeState['config'], now: number): ReadonlyMap<string, CheckState> =>
   new Map(
     Object.keys(config.checks)
-      .filter((name) => name !== 'database')
+      .filter((name) => !BUILT_IN.includes(name))
       .map((name) => [name, { health: 'unknown', failures: 0, successes: 0, detail: 'not run yet', since: now }]),
   );
 

@@ -42,7 +42,7 @@ export const beat = (turn: Turn): void => {
 /** The owner's own vote is renewed with each BEAT: it is a voter like the others, without the wire between. */
 const renewOwnVote = (turn: Turn): void => {
   const { voter, config } = turn.s;
-  set(turn, { voter: { ...voter, promiseUntil: Math.max(voter.promiseUntil, turn.now + config.leaseMs) } });
+  set(turn, { voter: { ...voter, promiseUntil: Math.max(voter.promiseUntil, turn.now + config.promiseMs) } });
 };
 
 /** Resends the newest BEAT, with its first number and time, to the voters that have not acknowledged it and may be there. */
@@ -70,7 +70,7 @@ export const composeBeat = (s: NodeState, now: number): Beat => {
     role: s.role,
     term: s.owner?.term ?? s.voter.record?.maxTerm ?? 0,
     owner: s.owner !== null,
-    leaseMs: s.config.leaseMs,
+    leaseMs: s.config.promiseMs,
     dataTerm: s.voter.record?.dataTerm ?? 0,
     servedTerm: s.voter.record?.servedTerm ?? 0,
     sync: s.voter.record?.sync ?? false,
@@ -101,7 +101,7 @@ const pauseNow = (s: NodeState, now: number): Beat['pause'] => {
 /** A majority's acknowledgement of one BEAT, ourselves included, renews the lease from when that BEAT was sent. */
 export const onAck = (turn: Turn, from: VoterName, ack: Ack): void => {
   const { owner, config } = turn.s;
-  if (!owner || ack.term !== owner.term || ack.leaseMs !== config.leaseMs) return;
+  if (!owner || ack.term !== owner.term || ack.leaseMs !== config.promiseMs) return;
   const acked = owner.unacked.find((sent) => sent.beat === ack.beat);
   if (!acked || acked.acks.has(from)) return;
   const acks = new Set(acked.acks).add(from);

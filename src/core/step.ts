@@ -199,7 +199,7 @@ const learnFromPoll = (turn: Turn, from: VoterName, answer: PollAnswer): void =>
   if (voter.record || (!verdict.granted && verdict.why === 'no-record')) return;
   const term = verdict.granted ? answer.term - 1 : verdict.maxTerm;
   const sync = verdict.granted && verdict.sync;
-  vote(turn, learn(voter, from, { term, servedTerm: verdict.servedTerm, sync, leaseMs: config.leaseMs }, turn.now));
+  vote(turn, learn(voter, from, { term, servedTerm: verdict.servedTerm, sync, leaseMs: config.promiseMs }, turn.now));
 };
 
 const onWritten = (turn: Turn, id: number, ok: boolean, detail: string): void => {
@@ -298,7 +298,7 @@ const askWitnesses = (turn: Turn): void => {
   if (s.owner || now - s.witnessPollAt < (s.voter.record ? WITNESS_POLL_MS : s.config.intervalMs)) return;
   set(turn, { witnessPollAt: now });
   const known = s.voter.record;
-  const body = { term: (known?.maxTerm ?? 0) + 1, dataTerm: known?.dataTerm ?? 0, leaseMs: s.config.leaseMs };
+  const body = { term: (known?.maxTerm ?? 0) + 1, dataTerm: known?.dataTerm ?? 0, leaseMs: s.config.promiseMs };
   for (const witness of s.config.witnesses) send(turn, witness, { kind: 'poll?', ...body });
 };
 

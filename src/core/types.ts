@@ -59,6 +59,8 @@ export interface CoreConfig {
   readonly intervalMs: Millis;
   /** interval × dead_after. */
   readonly leaseMs: Millis;
+  /** What voters are asked to promise: the lease, and 2 s more with `guard: address`, whose lifetimes are whole seconds. */
+  readonly promiseMs: Millis;
   /** Gateways are configured, so being cut off can be told from the peer's death. */
   readonly gateways: boolean;
   readonly semiSync: 'off' | 'monitor' | 'manage';

@@ -12,6 +12,8 @@ export const SEND_QUEUE_MAX = 64;
 export interface PathOptions {
   readonly local: string;
   readonly remotes: Readonly<Record<string, string>>;
+  /** Of remotes that listen on another port than the common one. */
+  readonly ports?: Readonly<Record<string, number>>;
 }
 
 /** Where a datagram came from, and by which path: what `reply` needs. */
@@ -133,7 +135,7 @@ export const createPaths = (options: PathsOptions): Paths => {
     send: (to, datagram) => {
       for (const path of paths) {
         const address = path.remotes[to];
-        if (address !== undefined) sendOn(path, datagram, options.port, address);
+        if (address !== undefined) sendOn(path, datagram, path.ports?.[to] ?? options.port, address);
       }
     },
     reply: (remote, datagram) => {

@@ -70,6 +70,7 @@ export const createWorld = (witnesses: readonly string[], overrides: Partial<Cor
     peerPriority: self === 'db1' ? 90 : 100,
     intervalMs: 100,
     leaseMs: 300,
+    promiseMs: 300,
     gateways: witnesses.length === 0,
     semiSync: 'off',
     checks: { database: { fall: 2, rise: 1 }, disk: { fall: 2, rise: 1 } },

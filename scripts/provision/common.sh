@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Every machine: Node 20, and vipd built from the checkout in /vagrant. May be run again.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+
+# /tmp belongs to everybody; what was copied there is moved to where only root reads.
+secrets=/root/vipd-secrets
+if [ -d /tmp/vipd-secrets ]; then
+  rm -rf "$secrets"
+  mv /tmp/vipd-secrets "$secrets"
+  chown -R root:root "$secrets"
+  chmod -R go= "$secrets"
+fi
+
+apt-get update -q
+apt-get install -qy ca-certificates curl gnupg rsync
+
+# Debian 12 has Node 18 only.
+if ! command -v node >/dev/null || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+  keyring=/usr/share/keyrings/nodesource.gpg
+  curl -fsSL https://deb.nodesource.com/gpgkey/nodesource-repo.gpg.key | gpg --batch --yes --dearmor -o "$keyring"
+  echo "deb [signed-by=$keyring] https://deb.nodesource.com/node_20.x nodistro main" >/etc/apt/sources.list.d/nodesource.list
+  apt-get update -q
+  apt-get install -qy nodejs
+fi
+
+rsync -a --delete --exclude node_modules --exclude dist /vagrant/ /opt/vipd/
+cd /opt/vipd
+npm ci --no-audit --no-fund
+npm run clean
+npm run build
+npm prune --omit=dev --no-audit --no-fund
+for program in vipd vipctl; do
+  chmod 0755 "dist/src/cli/$program.js"
+  ln -sfn "/opt/vipd/dist/src/cli/$program.js" "/usr/bin/$program"
+done
+
+install -m 0644 systemd/*.service /etc/systemd/system/
+install -D -m 0644 systemd/sysusers.d/vipd.conf /usr/lib/sysusers.d/vipd.conf
+install -D -m 0644 systemd/tmpfiles.d/vipd.conf /usr/lib/tmpfiles.d/vipd.conf
+systemd-sysusers vipd.conf
+systemd-tmpfiles --create vipd.conf
+systemctl daemon-reload

@@ -1,0 +1,336 @@
+/** The agent of one node: joins the core to the network, the database, the disk and the operator. */
+
+import { randomBytes } from 'node:crypto';
+import { createAddressHolder } from './agent/address.js';
+import { createChangeLog } from './agent/changes.js';
+import { createControl } from './agent/control.js';
+import { createEvidence } from './agent/evidence.js';
+import { createLoop } from './agent/loop.js';
+import { composeStatus, hasWriter, type StatusFacts } from './agent/status.js';
+import { createSteps } from './agent/steps.js';
+import { toCoreConfig } from './config/core-config.js';
+import type { VipdConfig } from './config/types.js';
+import { type Moment, wallText } from './control/moment.js';
+import type { ConfigStatus, HookFailure } from './control/status.js';
+import type { JournalEntry } from './core/effect.js';
+import type { Event } from './core/event.js';
+import type { Message } from './core/message.js';
+import type { NodeState } from './core/state.js';
+import { startNode } from './core/step.js';
+import type { Instant } from './core/types.js';
+import { createScriptCheck, type ScriptCheck } from './health/script.js';
+import { boottimeMs } from './host/clock.js';
+import { listHookPhases } from './host/hook-directory.js';
+import { createHookQueue, type HookFacts, type HookResult } from './host/hooks.js';
+import { createJournal } from './host/journal.js';
+import type { Logger } from './host/log.js';
+import { createRecordStore } from './host/store.js';
+import type { ServiceManager } from './host/systemd.js';
+import { loadCredentials } from './mysql/credentials.js';
+import { createDatabase } from './mysql/database.js';
+import { createPaths, type PathOptions, type Remote } from './net/paths.js';
+import { createLink } from './wire/link.js';
+import { createFrameVoter } from './witness/voter.js';
+
+export interface AgentOptions {
+  readonly config: VipdConfig;
+  readonly configStatus: Omit<ConfigStatus, 'loaded'>;
+  readonly version: string;
+  readonly log: Logger;
+  readonly service: ServiceManager;
+  /** The agent has left: `failed` where it contradicted itself and must be started anew. */
+  readonly onExit: (failed: boolean) => void;
+}
+
+export interface Agent {
+  /** Rejects where the agent cannot run at all: a busy port, an unreadable credentials file. */
+  readonly start: () => Promise<void>;
+  /** Hands off where it can, fences, then exits; a second call leaves at once. */
+  readonly stop: () => void;
+}
+
+/** Hooks whose newest failure is kept until an operator acknowledges it. */
+const HOOK_FAILURES_LIMIT = 32;
+
+export const createAgent = (options: AgentOptions): Agent => {
+  const { config, log, service } = options;
+  const self = config.self.name;
+  const peer = config.peer.name;
+  const asked = toCoreConfig(config, listHookPhases(config.hooks.directory));
+  // The shell's own check: a node whose guard cannot be used must not be active.
+  const core = { ...asked, checks: { ...asked.checks, guard: { fall: 1, rise: 1 } } };
+  const startedAt = boottimeMs();
+  const momentOf = (at: Instant): Moment => {
+    const now = new Date();
+    return { bootMs: at, wall: wallText(now.getTime() - (boottimeMs() - at), -now.getTimezoneOffset()) };
+  };
+
+  const store = createRecordStore({ directory: config.stateDirectory, group: config.group, voter: self });
+  const journal = createJournal({
+    directory: `${config.stateDirectory}/${config.group}`,
+    nowMs: boottimeMs,
+    wallClock: () => new Date(),
+    onProblem: (why) =>
+      why === null ? log.info('the journal is written again') : log.error(`the journal cannot be written: ${why}`),
+  });
+  const changes = createChangeLog(self, peer);
+  const hooks = createHookQueue({
+    directory: config.hooks.directory,
+    timeoutMs: config.hooks.timeoutMs,
+    nowMs: boottimeMs,
+  });
+  const checkOutputs = new Map<string, string>();
+  const scripts: ScriptCheck[] = [];
+  const lastSent = new Map<string, Message>();
+  let hookFailures: HookFailure[] = [];
+  let noWriterSince: Instant | null = startedAt;
+  let unsealed = 0;
+
+  const emit = (event: Event): void => loop.dispatch(event);
+
+  const link = createLink({
+    group: config.group,
+    self,
+    peers: [peer, ...config.witnesses.map((witness) => witness.name)],
+    keys: config.keys,
+    randomBytes,
+    nowMs: boottimeMs,
+  });
+
+  const receive = (datagram: Buffer, remote: Remote): void => {
+    const opened = link.open(datagram);
+    switch (opened.type) {
+      case 'message':
+        return emit({ type: 'message', from: opened.from, message: opened.message });
+      case 'hello':
+        // On every path: the one it came by may be deaf the other way.
+        return paths.send(opened.to, opened.datagram);
+      case 'greeted': {
+        const last = lastSent.get(opened.from);
+        return last ? transmit(opened.from, last) : undefined;
+      }
+      case 'dropped':
+        if (opened.cause === 'bad-mac') log.debug({ cause: opened.cause, from: remote.address }, 'frame dropped');
+        return;
+    }
+  };
+
+  const paths = createPaths({
+    port: config.heartbeat.port,
+    paths: pathsOf(config),
+    onDatagram: receive,
+    onError: (error, path) => log.warn({ path }, error.message),
+  });
+
+  const transmit = (to: string, message: Message): void => {
+    lastSent.set(to, message);
+    const datagram = link.seal(to, message);
+    if (datagram) return paths.send(to, datagram);
+    unsealed += 1;
+    log.error({ to, kind: message.kind, unsealed }, 'a message could not be put into a frame');
+  };
+  const voters = new Map([peer, ...core.witnesses].map((name) => [name, createFrameVoter(name, transmit)]));
+
+  const address = createAddressHolder({
+    group: config.group,
+    vips: config.vips,
+    guard: config.guard,
+    leaseMs: core.leaseMs,
+    peerAddresses: [config.peer.address],
+    now: boottimeMs,
+    emit,
+    log: (level, text) => log[level](text),
+  });
+
+  const noteHook = (facts: HookFacts, result: HookResult): void => {
+    const failed = result.ran.filter((ran) => ran.exit !== 0);
+    const at = momentOf(boottimeMs());
+    const failures = failed.map((ran) => ({ at, phase: facts.phase, name: ran.file, detail: result.detail }));
+    if (!result.ok && failures.length === 0)
+      failures.push({ at, phase: facts.phase, name: facts.phase, detail: result.detail });
+    const names = new Set(failures.map((failure) => `${failure.phase}/${failure.name}`));
+    const others = hookFailures.filter((failure) => !names.has(`${failure.phase}/${failure.name}`));
+    hookFailures = [...others, ...failures].slice(-HOOK_FAILURES_LIMIT);
+  };
+
+  const tell = (entry: JournalEntry): void => {
+    journal.append(entry);
+    changes.note(entry, momentOf(boottimeMs()));
+    const level = entry.kind === 'alarm' ? 'warn' : entry.kind === 'step' ? 'debug' : 'info';
+    log[level](
+      { term: entry.term, cause: entry.cause, kind: entry.kind },
+      entry.from === undefined ? entry.text : `${entry.from} -> ${entry.to}: ${entry.text}`,
+    );
+  };
+
+  let database: ReturnType<typeof createDatabase> | null = null;
+  let steps: ReturnType<typeof createSteps> | null = null;
+  let serving = false;
+  let summary = '';
+
+  const settled = (state: NodeState): void => {
+    const now = boottimeMs();
+    const serves = state.role === 'active' || state.role === 'handing-off';
+    if (serves !== serving) {
+      serving = serves;
+      database?.setServing(serves);
+    }
+    noWriterSince = hasWriter(state, now) ? null : (noWriterSince ?? now);
+    const text = `${state.role}, term ${state.owner?.term ?? state.voter.record?.maxTerm ?? 0}`;
+    if (text !== summary) service.status(text);
+    summary = text;
+    service.pet();
+  };
+
+  const loop = createLoop({
+    now: boottimeMs,
+    send: (to, message) => voters.get(to)?.send(message),
+    persist: (record) => store.save(record),
+    run: (id, step) => steps?.run(id, step),
+    cancel: (id) => steps?.cancel(id),
+    vipOff: () => address.off(),
+    renewed: (leaseUntil) => address.renew(leaseUntil),
+    journal: tell,
+    reply: (id, done, ok, text) => control.reply(id, done, ok, text),
+    settled,
+    exit: () => leave(false),
+    broken: (error) => {
+      log.fatal({ err: error }, 'the agent contradicted itself; taking the VIP off and leaving');
+      void address.off().finally(() => leave(true));
+    },
+  });
+
+  const facts = async (state: NodeState): Promise<StatusFacts> => ({
+    version: options.version,
+    now: boottimeMs(),
+    momentOf,
+    addresses: Object.fromEntries(
+      [config.self, config.peer, ...config.witnesses].map((host) => [host.name, host.address]),
+    ),
+    vips: config.vips.map((vip) => ({ address: `${vip.address}/${vip.prefixLength}`, interface: vip.interface })),
+    vipsPresent: await address.present(),
+    address: address.state(),
+    guard: config.guard,
+    paths: paths.stats(),
+    counters: link.counters,
+    checkOutputs,
+    hookFailures,
+    databaseVersion: database?.version() ?? '',
+    changes,
+    config: { ...options.configStatus, loaded: momentOf(startedAt) },
+    noWriterSince: hasWriter(state, boottimeMs()) ? null : noWriterSince,
+  });
+
+  const control = createControl({
+    socket: config.control.socket,
+    group: config.control.group,
+    dispatch: emit,
+    state: loop.state,
+    status: async (state) => composeStatus(state, await facts(state)),
+    history: (limit) => journal.tail(limit),
+    acknowledgeHooks: () => {
+      hookFailures = [];
+    },
+    warn: (text) => log.warn(text),
+  });
+
+  const leave = (failed: boolean): void => {
+    loop.stop();
+    service.stopping('leaving');
+    for (const script of scripts) script.stop();
+    steps?.cancelAll();
+    paths.close();
+    void Promise.allSettled([address.off(), database?.stop(), control.close(), journal.close()]).then(() => {
+      address.close();
+      options.onExit(failed);
+    });
+  };
+
+  const startChecks = (): void => {
+    for (const check of config.checks) {
+      const onResult = ({
+        name,
+        ok,
+        detail,
+        output,
+      }: {
+        name: string;
+        ok: boolean;
+        detail: string;
+        output: string;
+      }): void => {
+        checkOutputs.set(name, output);
+        emit({ type: 'check', name, ok, detail });
+      };
+      scripts.push(createScriptCheck({ ...check, nowMs: boottimeMs, onResult }));
+    }
+  };
+
+  let stops = 0;
+  return {
+    start: async () => {
+      const credentials = await loadCredentials(config.mysql.defaultsFile);
+      const loaded = await store.load();
+      if (loaded.kind === 'unreadable')
+        log.error(
+          `the record ${store.path} is ${loaded.cause}, so nothing is granted until the others told their terms: ${loaded.why}`,
+        );
+      await paths.start();
+      await control.open();
+      database = createDatabase({
+        ...databaseTarget(config),
+        credentials,
+        check: config.mysql.check,
+        pollMs: Math.max(100, config.heartbeat.intervalMs),
+        killOnHang: config.mysql.killOnHang,
+        nowMs: boottimeMs,
+        log: (level, fields, text) => log[level](fields, text),
+      });
+      database.onReport((report) => emit({ type: 'database', report }));
+      steps = createSteps({
+        database,
+        address,
+        hooks,
+        hookFacts: { group: config.group, node: self, peer, vips: config.vips.map((vip) => vip.address) },
+        gatherEvidence: createEvidence(config, boottimeMs),
+        leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,
+        emit,
+        onHook: noteHook,
+      });
+      loop.begin(startNode(core, loaded.kind === 'found' ? loaded.record : null, boottimeMs()));
+      await address.open();
+      database.start();
+      startChecks();
+      service.ready('standby');
+    },
+    stop: () => {
+      stops += 1;
+      if (stops > 1) return leave(false);
+      service.stopping('handing off');
+      emit({ type: 'command', id: 0, command: { name: 'stop' } });
+    },
+  };
+};
+
+const databaseTarget = ({ mysql }: VipdConfig) => ({
+  ...(mysql.local.kind === 'socket'
+    ? { socket: mysql.local.path }
+    : { host: mysql.local.host, port: mysql.local.port }),
+  ...(mysql.adminPort === null ? {} : { adminPort: mysql.adminPort }),
+});
+
+/** The path between the nodes' own addresses also reaches the witnesses; the others link the nodes only. */
+const pathsOf = (config: VipdConfig): readonly PathOptions[] => {
+  const witnesses = Object.fromEntries(config.witnesses.map((witness) => [witness.name, witness.address]));
+  const ports = Object.fromEntries(config.witnesses.map((witness) => [witness.name, witness.port]));
+  const first = {
+    local: config.self.address,
+    remotes: { [config.peer.name]: config.peer.address, ...witnesses },
+    ports,
+  };
+  const further = config.heartbeat.paths.map((path) => ({
+    local: path.self.address,
+    remotes: { [config.peer.name]: path.peer.address },
+  }));
+  return [first, ...further];
+};

@@ -1,0 +1,109 @@
+/** Carries out the steps the core asks for, each under its own deadline, and turns every ending into an outcome. */
+
+import type { Step } from '../core/effect.js';
+import type { Event, Evidence, Outcome } from '../core/event.js';
+import type { Instant, Millis } from '../core/types.js';
+import type { HookFacts, HookQueue, HookResult } from '../host/hooks.js';
+import type { Database, DatabaseStep } from '../mysql/database.js';
+import type { AddressHolder } from './address.js';
+
+export interface StepsOptions {
+  readonly database: Database;
+  readonly address: AddressHolder;
+  readonly hooks: HookQueue;
+  readonly hookFacts: Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
+  readonly gatherEvidence: (fencePeer: boolean, signal: AbortSignal) => Promise<Evidence>;
+  /** The lease as the core has it when the VIP goes on. */
+  readonly leaseUntil: () => Instant;
+  readonly emit: (event: Event) => void;
+  readonly onHook: (facts: HookFacts, result: HookResult) => void;
+}
+
+export interface Steps {
+  readonly run: (id: number, step: Step) => void;
+  readonly cancel: (id: number) => void;
+  readonly cancelAll: () => void;
+}
+
+/** Above every deadline that a step has of its own: one that forgets to end is ended. */
+const LAST_RESORT_MS: Millis = 3_600_000;
+
+export const createSteps = (options: StepsOptions): Steps => {
+  const running = new Map<number, AbortController>();
+
+  const begin = async (id: number, step: Step, signal: AbortSignal): Promise<void> => {
+    const outcome = await withLastResort(step.name, perform(options, id, step, signal)).catch(
+      (cause: unknown): Outcome => ({
+        ok: false,
+        detail: `${step.name}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      }),
+    );
+    running.delete(id);
+    if (!signal.aborted) options.emit({ type: 'outcome', id, outcome });
+  };
+
+  return {
+    run: (id, step) => {
+      const controller = new AbortController();
+      running.set(id, controller);
+      void begin(id, step, controller.signal);
+    },
+    cancel: (id) => running.get(id)?.abort(),
+    cancelAll: () => {
+      for (const controller of running.values()) controller.abort();
+    },
+  };
+};
+
+const perform = async (options: StepsOptions, id: number, step: Step, signal: AbortSignal): Promise<Outcome> => {
+  switch (step.name) {
+    case 'vip-probe':
+      return options.address.probe();
+    case 'vip-on':
+      return options.address.on(options.leaseUntil());
+    case 'hook':
+      return runHook(options, step, signal);
+    case 'gather-evidence': {
+      const evidence = await options.gatherEvidence(step.fencePeer, signal);
+      options.emit({ type: 'evidence', evidence });
+      return { ok: true, detail: evidence.detail };
+    }
+    default:
+      return runDatabase(options, id, step, signal);
+  }
+};
+
+const runDatabase = (
+  { database, emit }: StepsOptions,
+  id: number,
+  step: DatabaseStep,
+  signal: AbortSignal,
+): Promise<Outcome> => database.run(step, { signal, progress: (text) => emit({ type: 'progress', id, text }) });
+
+const runHook = async (
+  options: StepsOptions,
+  step: Extract<Step, { name: 'hook' }>,
+  signal: AbortSignal,
+): Promise<Outcome> => {
+  const { phase, term, role, reason } = step;
+  const facts: HookFacts = { ...options.hookFacts, phase, term, role, reason };
+  const result = await options.hooks.run(facts, signal);
+  options.onHook(facts, result);
+  return { ok: result.ok, detail: result.detail };
+};
+
+const withLastResort = async (name: string, work: Promise<Outcome>): Promise<Outcome> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Outcome>((resolve) => {
+    timer = setTimeout(
+      () => resolve({ ok: false, detail: `${name} did not end within ${LAST_RESORT_MS} ms` }),
+      LAST_RESORT_MS,
+    );
+    timer.unref();
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};

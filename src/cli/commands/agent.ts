@@ -1,0 +1,59 @@
+/** `vipd --config FILE`: the agent in the foreground, until it is told to stop. */
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createAgent } from '../../agent.js';
+import { loadConfig, renderErrors } from '../../config/load.js';
+import type { VipdConfig } from '../../config/types.js';
+import { boottimeMs } from '../../host/clock.js';
+import { acquireLock } from '../../host/lock.js';
+import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
+import { createServiceManager } from '../../host/systemd.js';
+import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+import { packageVersion } from './version.js';
+
+/** Beside the control socket: there it can be made even when the disk of the state directory is read-only. */
+export const agentLockPath = (config: VipdConfig): string =>
+  join(dirname(config.control.socket), `agent-${config.group}.lock`);
+
+/** Runs until the agent has left. Resolves with the status to exit with. */
+export const runAgent = async (path: string, level: LogLevel): Promise<ExitStatus> => {
+  const log = createLogger({ level, terminal: process.stdout.isTTY });
+  const loaded = loadConfig(path, { hostName: hostname() });
+  if (!loaded.ok) {
+    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    return EXIT_BAD_CONFIG;
+  }
+  for (const warning of loaded.warnings) log.warn(warning);
+  const lock = acquireLock(agentLockPath(loaded.config));
+  if (lock.kind === 'held') {
+    const by = lock.heldBy === null ? 'another process' : `process ${lock.heldBy}`;
+    process.stderr.write(
+      `vipd: ${by} runs the agent of group ${loaded.config.group} on this host already (${agentLockPath(loaded.config)}); stop it first\n`,
+    );
+    return EXIT_REFUSED;
+  }
+  return run(loaded.config, path, log);
+};
+
+const run = (config: VipdConfig, path: string, log: Logger): Promise<ExitStatus> =>
+  new Promise((resolve) => {
+    const digest = createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
+    const agent = createAgent({
+      config,
+      configStatus: { path, version: digest },
+      version: packageVersion(),
+      log,
+      service: createServiceManager({ env: process.env, pid: process.pid, nowMs: boottimeMs }),
+      onExit: (failed) => resolve(failed ? EXIT_REFUSED : EXIT_DONE),
+    });
+    process.on('SIGTERM', agent.stop);
+    process.on('SIGINT', agent.stop);
+    process.on('SIGHUP', () => log.warn('a changed configuration is read at the next start only'));
+    agent.start().catch((cause: unknown) => {
+      log.fatal(`the agent cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
+      resolve(EXIT_REFUSED);
+    });
+  });

@@ -1,0 +1,81 @@
+/** `vipd cleanup`: what an agent that is gone left behind; the service manager calls it after any death. */
+
+import { hostname } from 'node:os';
+import { loadConfig, renderErrors } from '../../config/load.js';
+import type { VipdConfig } from '../../config/types.js';
+import { boottimeMs } from '../../host/clock.js';
+import { acquireLock } from '../../host/lock.js';
+import { loadCredentials } from '../../mysql/credentials.js';
+import { createDatabase } from '../../mysql/database.js';
+import { createGuard } from '../../net/guard.js';
+import { createSocketDestroyer } from '../../net/sockets.js';
+import { createVips } from '../../net/vip.js';
+import { agentLockPath } from './agent.js';
+import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+
+/** VIPs off, then the database read-only. Does nothing while an agent runs: that one sees to it itself. */
+export const runCleanup = async (path: string): Promise<ExitStatus> => {
+  const loaded = loadConfig(path, { hostName: hostname() });
+  if (!loaded.ok) {
+    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    return EXIT_BAD_CONFIG;
+  }
+  const { config } = loaded;
+  const lock = acquireLock(agentLockPath(config));
+  if (lock.kind === 'held') {
+    process.stdout.write(
+      `vipd cleanup: an agent of group ${config.group} runs (process ${lock.heldBy ?? 'unknown'}); nothing to do\n`,
+    );
+    return EXIT_DONE;
+  }
+  const address = await attempt('taking the VIPs off', () => dropAddresses(config));
+  const database = await attempt('making the database read-only', () => fenceDatabase(config));
+  lock.release();
+  return address && database ? EXIT_DONE : EXIT_REFUSED;
+};
+
+const attempt = async (what: string, work: () => Promise<string>): Promise<boolean> => {
+  try {
+    process.stdout.write(`vipd cleanup: ${await work()}\n`);
+    return true;
+  } catch (cause) {
+    process.stderr.write(`vipd cleanup: ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+    return false;
+  }
+};
+
+const dropAddresses = async ({ group, guard: kind, vips: configured }: VipdConfig): Promise<string> => {
+  const guard = kind === 'nftables' ? createGuard({ group, vips: configured, now: boottimeMs }) : null;
+  const sockets = createSocketDestroyer({ vips: configured, onUnsupported: () => undefined });
+  const vips = createVips({ vips: configured });
+  guard?.shut();
+  const reset = sockets.destroy();
+  await vips.remove();
+  // Last, when there is nothing left to guard.
+  guard?.remove();
+  sockets.close();
+  vips.close();
+  guard?.close();
+  return `VIPs off, ${reset} connections reset`;
+};
+
+const fenceDatabase = async (config: VipdConfig): Promise<string> => {
+  const credentials = await loadCredentials(config.mysql.defaultsFile);
+  const { local, adminPort, check } = config.mysql;
+  const database = createDatabase({
+    ...(local.kind === 'socket' ? { socket: local.path } : { host: local.host, port: local.port }),
+    ...(adminPort === null ? {} : { adminPort }),
+    credentials,
+    check,
+    killOnHang: config.mysql.killOnHang,
+    nowMs: boottimeMs,
+    log: () => undefined,
+  });
+  const outcome = await database.run(
+    { name: 'database-fence' },
+    { signal: new AbortController().signal, progress: () => undefined },
+  );
+  await database.stop();
+  if (!outcome.ok) throw new Error(outcome.detail);
+  return `database ${outcome.detail}`;
+};

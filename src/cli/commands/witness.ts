@@ -1,0 +1,130 @@
+/** `vipd witness`: the third voter, for many groups; and `vipd witness init`, for one that lost its record. */
+
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { loadWitnessConfig, renderErrors } from '../../config/load.js';
+import type { WitnessConfig } from '../../config/types.js';
+import { emptyRecord } from '../../core/voter.js';
+import { boottimeMs } from '../../host/clock.js';
+import { acquireLock, type LockResult } from '../../host/lock.js';
+import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
+import { createRecordStore } from '../../host/store.js';
+import { createServiceManager } from '../../host/systemd.js';
+import { createPaths, type Remote } from '../../net/paths.js';
+import { createWitnessServer, type WitnessGroup } from '../../witness/server.js';
+import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+
+const lockWitness = (config: WitnessConfig): LockResult => acquireLock(join(config.stateDirectory, 'witness.lock'));
+
+const storeOf = (config: WitnessConfig, group: string) =>
+  createRecordStore({ directory: config.stateDirectory, group, voter: config.name });
+
+/** Runs until it is told to stop. */
+export const runWitness = async (path: string, level: LogLevel): Promise<ExitStatus> => {
+  const log = createLogger({ level, terminal: process.stdout.isTTY });
+  const loaded = loadWitnessConfig(path);
+  if (!loaded.ok) {
+    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    return EXIT_BAD_CONFIG;
+  }
+  const { config } = loaded;
+  const lock = lockWitness(config);
+  if (lock.kind === 'held') {
+    process.stderr.write(
+      `vipd witness: process ${lock.heldBy ?? 'unknown'} runs with ${config.stateDirectory} already; stop it first\n`,
+    );
+    return EXIT_REFUSED;
+  }
+  return serve(config, log);
+};
+
+const loadGroups = (config: WitnessConfig, log: Logger): Promise<readonly WitnessGroup[]> =>
+  Promise.all(
+    config.groups.map(async ({ name, nodes, keys }) => {
+      const store = storeOf(config, name);
+      const loaded = await store.load();
+      if (loaded.kind === 'unreadable')
+        log.error({ group: name }, `the record ${store.path} is ${loaded.cause}: ${loaded.why}`);
+      if (loaded.kind !== 'found') {
+        log.warn(
+          { group: name },
+          `no record: nothing is granted until both nodes told their terms, or \`vipd witness init ${name}\` was run`,
+        );
+      }
+      return { name, nodes, keys, record: loaded.kind === 'found' ? loaded.record : null, save: store.save };
+    }),
+  );
+
+/** A loop that comes round this often feeds the watchdog, between packets. */
+const ROUND_MS = 250;
+
+const serve = async (config: WitnessConfig, log: Logger): Promise<ExitStatus> => {
+  const service = createServiceManager({ env: process.env, pid: process.pid, nowMs: boottimeMs });
+  const groups = await loadGroups(config, log);
+  const paths = createPaths({
+    port: config.listen.port,
+    paths: [{ local: config.listen.address, remotes: {} }],
+    onDatagram: (datagram, remote: Remote) => server.receive(datagram, remote),
+    onError: (error) => log.warn(error.message),
+  });
+  const server = createWitnessServer({
+    name: config.name,
+    groups,
+    now: boottimeMs,
+    randomBytes,
+    reply: (to, datagram) => paths.reply(to, datagram),
+    log: (level, fields, text) => log[level](fields, text),
+  });
+  try {
+    await paths.start();
+  } catch (cause) {
+    log.fatal(`the witness cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
+    return EXIT_REFUSED;
+  }
+  const round = setInterval(() => service.pet(), ROUND_MS);
+  log.info(
+    `witness ${config.name} listens on ${config.listen.address} port ${config.listen.port} for ${groups.length} group(s)`,
+  );
+  service.ready(`voting in ${groups.length} group(s)`);
+  await new Promise<void>((resolve) => {
+    process.on('SIGTERM', () => resolve());
+    process.on('SIGINT', () => resolve());
+  });
+  service.stopping('stopping');
+  clearInterval(round);
+  paths.close();
+  return EXIT_DONE;
+};
+
+/** The operator's word that a group may start afresh with this witness. */
+export const initialiseWitness = async (path: string, group: string): Promise<ExitStatus> => {
+  const loaded = loadWitnessConfig(path);
+  if (!loaded.ok) {
+    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    return EXIT_BAD_CONFIG;
+  }
+  const { config } = loaded;
+  if (!config.groups.some(({ name }) => name === group)) {
+    process.stderr.write(
+      `vipd witness init: ${path} has no group ${group}; it has ${config.groups.map(({ name }) => name).join(', ')}\n`,
+    );
+    return EXIT_REFUSED;
+  }
+  const lock = lockWitness(config);
+  if (lock.kind === 'held') {
+    process.stderr.write(`vipd witness init: the witness runs (process ${lock.heldBy ?? 'unknown'}); stop it first\n`);
+    return EXIT_REFUSED;
+  }
+  const store = storeOf(config, group);
+  const present = await store.load();
+  if (present.kind === 'found') {
+    process.stderr.write(
+      `vipd witness init: ${store.path} is there and sound (term ${present.record.maxTerm}); nothing to do\n`,
+    );
+    return EXIT_REFUSED;
+  }
+  await store.save(emptyRecord());
+  lock.release();
+  process.stdout.write(`vipd witness init: ${group} starts afresh; the witness votes when it is started\n`);
+  return EXIT_DONE;
+};

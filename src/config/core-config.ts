@@ -1,0 +1,34 @@
+/** Hands the core its part of the configuration. */
+
+import type { CoreConfig, HookPhase } from '../core/types.js';
+import { ADDRESS_GUARD_EXTRA_MS } from './timing.js';
+import type { VipdConfig } from './types.js';
+
+/** `hookPhases`: the phases whose hook directory holds something to run. */
+export const toCoreConfig = (config: VipdConfig, hookPhases: readonly HookPhase[]): CoreConfig => ({
+  group: config.group,
+  self: config.self.name,
+  peer: config.peer.name,
+  witnesses: config.witnesses.map(({ name }) => name),
+  priority: config.self.priority,
+  peerPriority: config.peer.priority,
+  intervalMs: config.heartbeat.intervalMs,
+  leaseMs: config.heartbeat.leaseMs,
+  promiseMs: promiseMsOf(config),
+  gateways: config.gateways.length > 0,
+  semiSync: config.mysql.semiSync,
+  checks: {
+    database: { fall: config.mysql.check.fall, rise: config.mysql.check.rise },
+    ...Object.fromEntries(config.checks.map(({ name, fall, rise }) => [name, { fall, rise }])),
+  },
+  cooldownMs: config.moves.cooldownMs,
+  maxFailovers: config.moves.maxFailovers,
+  failoverWindowMs: config.moves.windowMs,
+  catchUpTimeoutMs: config.promotion.catchUpTimeoutMs,
+  maxLossMs: config.promotion.maxLossMs,
+  hookPhases,
+});
+
+/** What voters are asked to promise, in milliseconds. */
+export const promiseMsOf = ({ heartbeat, guard }: VipdConfig): number =>
+  heartbeat.leaseMs + (guard === 'address' ? ADDRESS_GUARD_EXTRA_MS : 0);

@@ -1,0 +1,47 @@
+/** The program's log: JSON lines for a service manager, short lines for a terminal, on standard output. */
+
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import { formatLine } from './log-line.js';
+
+export type { Logger } from 'pino';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What waits for a reader of standard output that has stopped reading (a stuck journald); more is dropped. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+const STDOUT = 1;
+
+/** Fields that are never shown, at the top of an entry and one level below it. */
+const SECRET_FIELDS = ['password', 'passwd', 'passphrase', 'secret', 'token', 'authorization', 'psk', 'key', 'keys'];
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** Standard output is a terminal (isatty(3)): lines for people. */
+  readonly terminal: boolean;
+  /** Where the lines go; absent: standard output. */
+  readonly destination?: DestinationStream;
+}
+
+/**
+ * A pino logger. Writing never blocks: a reader that is stuck costs log lines and not the lease. Only at `process.exit` does
+ * pino wait for what is buffered to be read, which the service manager's stop timeout bounds.
+ */
+export const createLogger = ({ level, terminal, destination = standardOutput() }: LogOptions): Logger => {
+  const options: LoggerOptions = {
+    level,
+    // The process id and host name, which pino adds by itself, are the service manager's to tell.
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: '[hidden]' },
+  };
+  return pino(options, terminal ? forTerminal(destination) : destination);
+};
+
+const standardOutput = (): DestinationStream =>
+  pino.destination({ fd: STDOUT, sync: false, minLength: 0, maxLength: MAX_BUFFERED_BYTES });
+
+const forTerminal = (destination: DestinationStream): DestinationStream => ({
+  write: (line) => destination.write(formatLine(line)),
+});

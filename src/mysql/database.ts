@@ -1,0 +1,188 @@
+/** The database layer's face to the agent: reports of the server's state, and the steps the core asks for. */
+
+import type { Step } from '../core/effect.js';
+import type { Outcome } from '../core/event.js';
+import type { DatabaseReport } from '../core/types.js';
+import type { Credentials } from './credentials.js';
+import { demote, preflight } from './demote.js';
+import { asDatabaseError, type DatabaseError } from './errors.js';
+import { fence } from './fence.js';
+import { createLinks, type LinkName } from './links.js';
+import { eventsOn, openForClients, switchSemiSync } from './open.js';
+import { createProbe } from './probe.js';
+import { catchUp, follow, openReverse } from './replica.js';
+import { DEFAULT_STALL_MS, failed, PROMPT_MS, type StepContext } from './step.js';
+
+export type DatabaseStep = Extract<Step, { readonly name: `database-${string}` }>;
+
+export interface DatabaseOptions {
+  readonly socket?: string;
+  readonly host?: string;
+  readonly port?: number;
+  /** MySQL's admin_port or MariaDB's extra_port. */
+  readonly adminPort?: number;
+  readonly credentials: Credentials;
+  readonly check: { readonly intervalMs: number; readonly timeoutMs: number; readonly writeProbe: boolean };
+  /** Default 100 ms: state, position, replication. */
+  readonly pollMs?: number;
+  /** Applying without a move for this long has stalled; default 30 s. */
+  readonly stallMs?: number;
+  readonly nowMs: () => number;
+  readonly log: (
+    level: 'debug' | 'info' | 'warn' | 'error',
+    fields: Readonly<Record<string, unknown>>,
+    text: string,
+  ) => void;
+}
+
+export interface Database {
+  start(): void;
+  /** Ends the watch and closes the connections; changes nothing on the server. */
+  stop(): Promise<void>;
+  onReport(listener: (report: DatabaseReport) => void): void;
+  /** While active the write probe runs. Say false before a demotion or fence, or it finds the server read-only. */
+  setServing(active: boolean): void;
+  /**
+   * One step, never rejected. Works without `start` too, so that a server of another host can be fenced. A step given up
+   * by the signal takes its waiting statement back and undoes nothing.
+   */
+  run(step: DatabaseStep, options: StepOptions): Promise<Outcome>;
+  lastReport(): DatabaseReport | undefined;
+}
+
+export interface StepOptions {
+  readonly signal: AbortSignal;
+  progress(text: string): void;
+}
+
+const DEFAULT_POLL_MS = 100;
+/** A server that ended in the middle of a fence is looked for once more. */
+const FENCE_ATTEMPTS = 2;
+/** They start or stop the replication threads. */
+const CHANNEL_STEPS: ReadonlySet<DatabaseStep['name']> = new Set([
+  'database-catch-up',
+  'database-follow',
+  'database-open-reverse',
+]);
+/** Detail of a fence's outcome where the server is not there: nothing can be written through it. */
+export const DOWN = 'down';
+
+export const createDatabase = (options: DatabaseOptions): Database => {
+  const listeners: ((report: DatabaseReport) => void)[] = [];
+  let last: Promise<unknown> = Promise.resolve();
+  let leftBehind: Promise<unknown> = Promise.resolve();
+  let state = '';
+
+  const links = createLinks({
+    target: options,
+    credentials: options.credentials,
+    onLost: (name: LinkName) => {
+      options.log('debug', { link: name }, 'database connection ended');
+      probe.kick();
+    },
+  });
+  const probe = createProbe({
+    ...options.check,
+    links,
+    user: options.credentials.user,
+    pollMs: options.pollMs ?? DEFAULT_POLL_MS,
+    nowMs: options.nowMs,
+    onReport: (report) => {
+      if (report.state !== state) {
+        const level = report.state === 'ok' ? 'info' : 'warn';
+        options.log(level, { state: report.state, was: state, detail: report.detail }, `database is ${report.state}`);
+        state = report.state;
+      }
+      for (const listener of listeners) listener(report);
+    },
+  });
+
+  const attempt = async (step: DatabaseStep, stepOptions: StepOptions): Promise<Outcome> => {
+    // A channel that is still being stopped would be stopped again after it was started.
+    if (CHANNEL_STEPS.has(step.name)) await leftBehind;
+    // One after the other: the first may have waited for the server to come up, the second then finds it quickly.
+    const command = await links.get('command', PROMPT_MS);
+    const aside = await links.get('aside', PROMPT_MS);
+    return await carryOut(step, options.stallMs ?? DEFAULT_STALL_MS, {
+      flavour: command.flavour,
+      command: command.session,
+      aside: aside.session,
+      ownUser: options.credentials.user,
+      nowMs: options.nowMs,
+      signal: stepOptions.signal,
+      progress: stepOptions.progress,
+      leaveBehind: (work, what) => {
+        work.then(
+          () => options.log('debug', { step: step.name }, `${what}: done`),
+          (error: unknown) => options.log('warn', { step: step.name }, asDatabaseError(error, what).message),
+        );
+        leftBehind = work.catch(() => undefined);
+        links.release('command', work);
+      },
+    });
+  };
+
+  const runStep = async (step: DatabaseStep, stepOptions: StepOptions): Promise<Outcome> => {
+    for (let i = 1; ; i += 1) {
+      if (stepOptions.signal.aborted) return failed(`${step.name}: given up before it began`);
+      try {
+        return await attempt(step, stepOptions);
+      } catch (error) {
+        const failure = asDatabaseError(error, step.name);
+        if (step.name === 'database-fence') {
+          if (failure.kind === 'lost' && i < FENCE_ATTEMPTS) continue;
+          if (failure.kind === 'down') return { ok: true, detail: DOWN };
+        }
+        return failed(explain(step, failure));
+      }
+    }
+  };
+
+  return {
+    start: () => probe.start(),
+    stop: async () => {
+      probe.stop();
+      links.close();
+      await last;
+    },
+    onReport: (listener) => {
+      listeners.push(listener);
+    },
+    setServing: (active) => probe.setServing(active),
+    run: (step, stepOptions) => {
+      // A step that was given up may still be taking its statement back.
+      const outcome = last.then(() => runStep(step, stepOptions));
+      last = outcome;
+      return outcome;
+    },
+    lastReport: () => probe.lastReport,
+  };
+};
+
+const explain = (step: DatabaseStep, failure: DatabaseError): string =>
+  `${step.name}: ${failure.message}${failure.kind === 'full' ? ' (configure mysql.admin_port)' : ''}`;
+
+const carryOut = (step: DatabaseStep, stallMs: number, context: StepContext): Promise<Outcome> => {
+  switch (step.name) {
+    case 'database-fence':
+      return fence(context);
+    case 'database-demote':
+      return demote(context, step.force, step.timeoutMs);
+    case 'database-preflight':
+      return preflight(context);
+    case 'database-catch-up':
+      return catchUp(context, step.target, step.stop, stallMs);
+    case 'database-open':
+      return openForClients(context);
+    case 'database-follow':
+      return follow(context, step.activePosition);
+    case 'database-open-reverse':
+      return openReverse(context);
+    case 'database-semi-sync':
+      return switchSemiSync(context, step.on);
+    case 'database-events-on':
+      return eventsOn(context);
+    default:
+      return step satisfies never;
+  }
+};

@@ -1,0 +1,71 @@
+/** First half of a switchover: read-only for good at a final position, or everything as it was. */
+
+import type { Outcome } from '../core/event.js';
+import { asDatabaseError } from './errors.js';
+import { endSessions, makeReadOnly, readStablePosition } from './fence.js';
+import { askCommand, failed, PROMPT_MS, type StepContext } from './step.js';
+
+/** An open transaction of this age is in the way of a planned move. */
+const LONG_TRANSACTION_SECONDS = 1;
+/** Share of the step's time that read-only may take; with force it is tried twice. */
+const READ_ONLY_SHARE = 0.4;
+
+/**
+ * Read-only first, semi-sync after it: while clients are still answered, each commit they hear of is on the standby. A
+ * standby that answers holds a commit up for a round trip only; where it holds up read-only, `force` switches it off.
+ */
+export const demote = async (context: StepContext, force: boolean, timeoutMs: number): Promise<Outcome> => {
+  const { flavour } = context;
+  const ask = askCommand(context);
+  const eventsWereOn = flavour.events !== undefined && (await flavour.readEventsOn(ask));
+  const semiSyncWasOn = (await flavour.readStatus(ask)).semiSync;
+  try {
+    if (flavour.events && eventsWereOn) await ask(flavour.events.off);
+    await readOnlyOrForce(context, force, timeoutMs * READ_ONLY_SHARE);
+    const detail = await endSessions(context);
+    const position = await readStablePosition(context);
+    if (flavour.semiSync) await ask(flavour.semiSync.off);
+    return { ok: true, detail, position };
+  } catch (error) {
+    const why = asDatabaseError(error, 'demotion').message;
+    // Given up by the core: it may be fencing by now, and then nothing here may open the server again.
+    if (context.signal.aborted) return failed(`given up: ${why}`);
+    return failed(`${why}; ${await undo(context, eventsWereOn, semiSyncWasOn)}`);
+  }
+};
+
+const readOnlyOrForce = async (context: StepContext, force: boolean, deadlineMs: number): Promise<void> => {
+  try {
+    await makeReadOnly(context, deadlineMs, false);
+  } catch (error) {
+    const failure = asDatabaseError(error, 'read-only');
+    if (!force || failure.kind !== 'hanging' || context.signal.aborted) throw failure;
+    if (context.flavour.semiSync) await askCommand(context)(context.flavour.semiSync.off);
+    await makeReadOnly(context, deadlineMs, true);
+  }
+};
+
+const undo = async (context: StepContext, eventsWereOn: boolean, semiSyncWasOn: boolean): Promise<string> => {
+  const { flavour } = context;
+  const statements = [
+    ...(semiSyncWasOn ? (flavour.semiSync?.on ?? []) : []),
+    flavour.readOnlyOff,
+    ...(eventsWereOn && flavour.events ? [flavour.events.on] : []),
+  ];
+  for (const statement of statements) {
+    if (context.signal.aborted) return 'not undone, since the step was given up';
+    try {
+      await context.command.query(statement, PROMPT_MS);
+    } catch (error) {
+      return `undo failed: ${asDatabaseError(error, statement).message}`;
+    }
+  }
+  return 'undone: writable again';
+};
+
+/** What would block a switchover now. Changes nothing. */
+export const preflight = async (context: StepContext): Promise<Outcome> => {
+  const blockers = await context.flavour.findBlockers(askCommand(context), LONG_TRANSACTION_SECONDS);
+  if (blockers.length === 0) return { ok: true, detail: 'nothing in the way' };
+  return failed(`in the way: ${blockers.map((blocker) => blocker.what).join('; ')}`);
+};

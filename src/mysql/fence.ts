@@ -1,0 +1,149 @@
+/** Makes a server read-only at its strongest and ends its client sessions, whoever stands in the way. */
+
+import type { Outcome } from '../core/event.js';
+import type { Position } from '../core/types.js';
+import { asDatabaseError, DatabaseError, NO_SUCH_THREAD } from './errors.js';
+import type { ServerSession } from './flavour.js';
+import { clientSessions, describeSessions } from './sessions.js';
+import {
+  askAside,
+  askCommand,
+  askPatiently,
+  assertWanted,
+  FENCE_READ_ONLY_MS,
+  KILL_SESSIONS_MS,
+  lookAgain,
+  type StepContext,
+} from './step.js';
+
+/** Listings in a row that must find nobody. */
+const QUIET_LISTINGS = 2;
+/** Reads in a row that must agree before a position is final. */
+const STABLE_READS = 3;
+/** KILL of each session; a server with thousands is listed again. */
+const KILLS_PER_LISTING = 1_000;
+
+/**
+ * Events and semi-sync off, read-only, sessions killed, verified. The VIP is off by now, so commits that semi-sync
+ * held back may be let go: their clients do not hear of them, and waiting for them would hold up read-only.
+ */
+export const fence = async (context: StepContext): Promise<Outcome> => {
+  const { flavour } = context;
+  if (flavour.events) await askCommand(context)(flavour.events.off);
+  if (flavour.semiSync) await askCommand(context)(flavour.semiSync.off);
+  await makeReadOnly(context, FENCE_READ_ONLY_MS, true);
+  const left = await endSessions(context);
+  return { ok: true, detail: left, position: await readStablePosition(context) };
+};
+
+/**
+ * Read-only in force and read back, or a failure that names who holds it up; then nothing is left pending.
+ * `kill`: end client sessions meanwhile. New writes wait from the moment the statement is sent.
+ */
+export const makeReadOnly = async (context: StepContext, deadlineMs: number, kill: boolean): Promise<void> => {
+  const { flavour } = context;
+  let done = false;
+  const setting = askPatiently(context, flavour.readOnlyOn, deadlineMs).finally(() => {
+    done = true;
+  });
+  // It may fail while nobody waits for it; the failure is read below.
+  setting.catch(() => undefined);
+  try {
+    if (kill) {
+      while (!done) {
+        await killListed(context);
+        await Promise.race([setting, lookAgain(context)]);
+      }
+    }
+    await setting;
+  } catch (error) {
+    // The statement is awaited also when the killing failed, so that it can not take effect later.
+    await setting.catch(() => undefined);
+    throw await blocked(context, asDatabaseError(error, flavour.readOnlyOn));
+  }
+  if (!(await flavour.readReadOnly(askCommand(context)))) {
+    throw new DatabaseError('statement', 0, `${flavour.readOnlyOn} was accepted, yet the server is not read-only`);
+  }
+};
+
+const blocked = async (context: StepContext, failure: DatabaseError): Promise<DatabaseError> => {
+  if (failure.kind !== 'hanging') return failure;
+  const names = await describeBlockers(context).catch(() => '');
+  return new DatabaseError('hanging', failure.errno, `${failure.message}; ${names === '' ? 'no session seen' : names}`);
+};
+
+/** Who could be holding up read-only, for an error message. */
+export const describeBlockers = async (context: StepContext): Promise<string> => {
+  const found = await context.flavour.findBlockers(askAside(context), 0);
+  const running = (await listClients(context)).filter((session) => session.statement !== '');
+  const parts = [...found.map((blocker) => blocker.what), ...(running.length > 0 ? [describeSessions(running)] : [])];
+  return parts.join('; ');
+};
+
+const listClients = async (context: StepContext): Promise<readonly ServerSession[]> =>
+  clientSessions(await context.flavour.listSessions(askAside(context)), context.ownUser);
+
+/** One listing, everybody in it killed. */
+const killListed = async (context: StepContext): Promise<readonly ServerSession[]> => {
+  const sessions = await listClients(context);
+  const living = sessions.filter((session) => session.command !== 'Killed').slice(0, KILLS_PER_LISTING);
+  const ask = askAside(context);
+  await Promise.all(
+    living.map((session) =>
+      ask(`KILL ${session.id}`).catch((error: unknown) => {
+        const failure = asDatabaseError(error, `KILL ${session.id} of ${session.user}@${session.host}`);
+        if (failure.errno !== NO_SUCH_THREAD) throw failure;
+      }),
+    ),
+  );
+  return sessions;
+};
+
+/**
+ * Read-only is in force: end every session that is older than that, until none is left twice running. One that logs in
+ * later is killed at each listing, and finds the server read-only; a client that reconnects for ever is no reason to
+ * wait for ever. Answers what to tell.
+ * @throws DatabaseError naming the older sessions that would not go.
+ */
+export const endSessions = async (context: StepContext): Promise<string> => {
+  const all = await context.flavour.listSessions(askAside(context));
+  const newest = Math.max(0, ...all.map((session) => session.id));
+  const endsAtMs = context.nowMs() + KILL_SESSIONS_MS;
+  let quiet = 0;
+  let killed = 0;
+  for (;;) {
+    assertWanted(context);
+    const sessions = await killListed(context);
+    const older = sessions.filter((session) => session.id <= newest);
+    killed += sessions.filter((session) => session.command !== 'Killed').length;
+    quiet = older.length === 0 ? quiet + 1 : 0;
+    if (quiet >= QUIET_LISTINGS) return `read-only, ${killed} client sessions ended`;
+    if (context.nowMs() > endsAtMs) {
+      const who = describeSessions(older);
+      throw new DatabaseError('statement', 0, `killed, and still there after ${KILL_SESSIONS_MS} ms: ${who}`);
+    }
+    // The first look again is at once: a killed idle session is gone in less than a millisecond.
+    if (quiet === 0) await lookAgain(context);
+  }
+};
+
+/** Final once it was read three times running. @throws DatabaseError where it moves on for the time sessions may take. */
+export const readStablePosition = async (context: StepContext): Promise<Position> => {
+  const { flavour } = context;
+  const endsAtMs = context.nowMs() + KILL_SESSIONS_MS;
+  let position = await flavour.readPosition(askCommand(context));
+  for (let same = 1; same < STABLE_READS; ) {
+    const again = await flavour.readPosition(askCommand(context));
+    same = again === position ? same + 1 : 1;
+    position = again;
+    if (same === 1 && context.nowMs() > endsAtMs) {
+      const who = describeSessions(await listClients(context));
+      throw new DatabaseError(
+        'statement',
+        0,
+        `read-only, yet something still commits: ${who || 'no client session seen'}`,
+      );
+    }
+  }
+  return position;
+};

@@ -1,0 +1,154 @@
+/** What differs between MariaDB and MySQL, asked once for each server; the steps speak only through this. */
+
+import type { Position, ReplicaReport } from '../core/types.js';
+import type { Row } from './connection.js';
+
+/** One statement on a session, under the caller's deadline. */
+export type Ask = (sql: string) => Promise<readonly Row[]>;
+
+/** What a server says of itself in one round of questions. */
+export interface ServerStatus {
+  readonly readOnly: boolean;
+  readonly position: Position;
+  /** Absent: no channel is configured. */
+  readonly channel?: Channel;
+  readonly semiSync: boolean;
+  readonly semiSyncReplicas: number;
+}
+
+/** The one replication channel, from the peer. */
+export interface Channel extends ReplicaReport {
+  /** Server id of the source it was last connected to; 0 before the first connection. */
+  readonly sourceServerId: number;
+  /** The receiver's last error, though it may be trying on. */
+  readonly receiverError?: string;
+  /** Its number; 0: none. */
+  readonly receiverErrno: number;
+}
+
+/** A line of the process list. */
+export interface ServerSession {
+  readonly id: number;
+  readonly user: string;
+  readonly host: string;
+  readonly command: string;
+  readonly state: string;
+  readonly seconds: number;
+  /** Empty: nothing runs. */
+  readonly statement: string;
+}
+
+/** Something that a switchover would have to wait for or to kill. */
+export interface Blocker {
+  readonly what: string;
+  /** 0: belongs to no session, as a prepared XA transaction does. */
+  readonly sessionId: number;
+}
+
+export interface SemiSyncStatements {
+  /** In this order: the timeout and the wait point before it is switched on. */
+  readonly on: readonly string[];
+  /** Releases the commits that wait. */
+  readonly off: string;
+}
+
+export interface Flavour {
+  readonly name: 'mariadb' | 'mysql';
+  readonly version: string;
+  /** On every new session: what the agent does stays out of the binary log. */
+  readonly sessionSetup: readonly string[];
+
+  readStatus(ask: Ask): Promise<ServerStatus>;
+  readPosition(ask: Ask): Promise<Position>;
+  readReadOnly(ask: Ask): Promise<boolean>;
+
+  /** The strongest kind that this server has. Waits for running statements, explicit locks and commits. */
+  readonly readOnlyOn: string;
+  readonly readOnlyOff: string;
+  /** Absent where the server has no scheduler, or has it disabled for good. */
+  readonly events?: { readonly on: string; readonly off: string };
+  readEventsOn(ask: Ask): Promise<boolean>;
+  /** Absent where the server has no semi-synchronous replication as a source. */
+  readonly semiSync?: SemiSyncStatements;
+
+  listSessions(ask: Ask): Promise<readonly ServerSession[]>;
+  /** Long transactions, explicit locks, prepared XA transactions. Reads only. */
+  findBlockers(ask: Ask, longTransactionSeconds: number): Promise<readonly Blocker[]>;
+
+  /**
+   * Everything that lies in the relay logs as a whole, applied or not. For a channel whose threads are stopped: after a
+   * restart `received` no longer tells.
+   */
+  readRelayLogs(ask: Ask): Promise<Position>;
+  readonly stopReceiver: string;
+  readonly stopReplica: string;
+  readonly startReplica: string;
+  /** To be run with both threads stopped, before `startReplica`; nothing where the positions agree already. */
+  realign(ask: Ask): Promise<string | undefined>;
+  /** Waits until `missing` (body of a position) is applied. One row; `reached` is 1 when it was, 0 at the timeout. */
+  waitApplied(missing: string, seconds: number): string;
+}
+
+/** Text of a column; empty for NULL and for a column that this version does not have. */
+export const text = (row: Row | undefined, column: string): string => {
+  const value = row?.[column];
+  return value === null || value === undefined ? '' : String(value);
+};
+
+/** Number of a column; 0 for NULL, for a missing column and for words. */
+export const number = (row: Row | undefined, column: string): number => {
+  const value = Number(text(row, column));
+  return Number.isFinite(value) ? value : 0;
+};
+
+/** Anything but 0 and OFF is read-only: from MariaDB 12 on the variable holds words. */
+export const isReadOnly = (value: string): boolean => !['', '0', 'OFF'].includes(value.toUpperCase());
+
+/** `name=value` of SHOW VARIABLES and SHOW STATUS, names in lower case. */
+export const byName = (rows: readonly Row[]): ReadonlyMap<string, string> =>
+  new Map(rows.map((row) => [text(row, 'Variable_name').toLowerCase(), text(row, 'Value')]));
+
+const receiverState = (word: string): Channel['io'] => {
+  if (word === 'Yes') return 'running';
+  return word === 'No' ? 'stopped' : 'connecting';
+};
+
+/** Columns whose names the two families spell differently. */
+export interface ChannelColumns {
+  readonly receiver: string;
+  readonly applier: string;
+  readonly lag: string;
+  readonly sourceServerId: string;
+}
+
+/** A row of SHOW SLAVE/REPLICA STATUS. */
+export const parseChannel = (row: Row, columns: ChannelColumns, received: Position): Channel => {
+  const io = receiverState(text(row, columns.receiver));
+  const sql = text(row, columns.applier) === 'Yes' ? 'running' : 'stopped';
+  const lag = text(row, columns.lag);
+  const receiverError = number(row, 'Last_IO_Errno') === 0 ? '' : text(row, 'Last_IO_Error');
+  const applierError = number(row, 'Last_SQL_Errno') === 0 ? '' : text(row, 'Last_SQL_Error');
+  const error = sql === 'stopped' && applierError !== '' ? applierError : io === 'stopped' ? receiverError : '';
+  return {
+    io,
+    sql,
+    received,
+    ...(lag === '' ? {} : { lagMs: Number(lag) * 1_000 }),
+    ...(error === '' ? {} : { error }),
+    ...(receiverError === '' ? {} : { receiverError }),
+    receiverErrno: number(row, 'Last_IO_Errno'),
+    filters: FILTER_COLUMNS.some((column) => text(row, column) !== ''),
+    sourceServerId: number(row, columns.sourceServerId),
+  };
+};
+
+const FILTER_COLUMNS = [
+  'Replicate_Do_DB',
+  'Replicate_Ignore_DB',
+  'Replicate_Do_Table',
+  'Replicate_Ignore_Table',
+  'Replicate_Wild_Do_Table',
+  'Replicate_Wild_Ignore_Table',
+  'Replicate_Do_Domain_Ids',
+  'Replicate_Ignore_Domain_Ids',
+] as const;

@@ -1,0 +1,190 @@
+/** Servers for the lab tests of this layer: one, or a pair that replicates both ways, with the agent's user on each. */
+
+import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { createConnection } from 'mysql2/promise';
+import {
+  createAccounts,
+  type MariaDb,
+  type MariaDbSettings,
+  makeServerDir,
+  pointAt,
+  startMariaDb,
+} from '../../test/lab/mariadb.js';
+import type { Outcome } from '../core/event.js';
+import type { DatabaseReport } from '../core/types.js';
+import { createDatabase, type Database, type DatabaseOptions, type DatabaseStep } from './database.js';
+import { grantStatements } from './grants.js';
+
+export const AGENT = { user: 'vipd', password: "it's # secret" } as const;
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+
+const accounts = (): readonly string[] => [
+  `CREATE USER '${AGENT.user}'@localhost IDENTIFIED BY '${AGENT.password.replace("'", "''")}'`,
+  ...grantStatements('mariadb', `'${AGENT.user}'@localhost`),
+  "CREATE USER app@localhost IDENTIFIED BY 'app'",
+  'GRANT ALL ON shop.* TO app@localhost',
+];
+
+/** Undone in reverse order at the end of a test, also of a failed one. */
+export type Cleanup = (() => Promise<void>)[];
+export const runCleanup = async (cleanup: Cleanup): Promise<void> => {
+  for (const undo of cleanup.splice(0).reverse()) await undo();
+};
+
+export const startServer = async (
+  cleanup: Cleanup,
+  serverId: number,
+  extra: MariaDbSettings = {},
+): Promise<MariaDb> => {
+  const dir = await makeServerDir();
+  cleanup.push(() => rm(dir, { recursive: true, force: true }));
+  const server = await startMariaDb({ dir, serverId, port: await freePort(), extra });
+  cleanup.push(() => server.stop('SIGKILL'));
+  await createAccounts(server, accounts());
+  return server;
+};
+
+export interface Pair {
+  readonly active: MariaDb;
+  readonly standby: MariaDb;
+}
+
+/** The first is writable, both channels run, and a table is there on both. */
+export const startPair = async (cleanup: Cleanup): Promise<Pair> => {
+  const [active, standby] = await Promise.all([startServer(cleanup, 1), startServer(cleanup, 2)]);
+  await pointAt(active, { host: '127.0.0.1', port: standby.port ?? 0 });
+  await pointAt(standby, { host: '127.0.0.1', port: active.port ?? 0 });
+  await active.sql('SET GLOBAL read_only=OFF');
+  await active.sql(
+    'CREATE DATABASE shop; CREATE TABLE shop.orders (id INT AUTO_INCREMENT PRIMARY KEY, v INT NOT NULL)',
+  );
+  await standby.sql('START SLAVE');
+  await active.sql('START SLAVE');
+  await eventually(async () => (await count(standby)) === 0);
+  return { active, standby };
+};
+
+export const count = async (server: MariaDb): Promise<number> =>
+  server.sql('SELECT COUNT(*) AS n FROM shop.orders').then(
+    (rows) => Number(rows[0]?.n),
+    () => -1,
+  );
+
+const EVENTUALLY_MS = 30_000;
+export const eventually = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+  const endsAt = performance.now() + EVENTUALLY_MS;
+  while (!(await condition())) {
+    if (performance.now() > endsAt) throw new Error(`never came true: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+export interface Watched {
+  readonly database: Database;
+  readonly reports: DatabaseReport[];
+  run(step: DatabaseStep, signal?: AbortSignal): Promise<Outcome>;
+}
+
+export const watch = (cleanup: Cleanup, server: MariaDb, options: Partial<DatabaseOptions> = {}): Watched => {
+  const reports: DatabaseReport[] = [];
+  const database = createDatabase({
+    socket: server.socket,
+    credentials: AGENT,
+    check: { intervalMs: 200, timeoutMs: 1_000, writeProbe: true },
+    pollMs: 50,
+    nowMs: () => performance.now(),
+    log: () => undefined,
+    ...options,
+  });
+  database.onReport((report) => reports.push(report));
+  cleanup.push(() => database.stop());
+  return {
+    database,
+    reports,
+    run: (step, signal = new AbortController().signal) => database.run(step, { signal, progress: () => undefined }),
+  };
+};
+
+export interface Client {
+  query(sql: string): Promise<unknown>;
+  readonly ended: boolean;
+}
+
+/** A session of the application, or of root, that stays open. */
+export const openClient = async (cleanup: Cleanup, server: MariaDb, user: 'app' | 'root' = 'app'): Promise<Client> => {
+  const connection = await createConnection({
+    socketPath: server.socket,
+    user,
+    password: user === 'app' ? 'app' : '',
+    database: 'shop',
+  });
+  let ended = false;
+  connection.on('error', () => {
+    ended = true;
+  });
+  cleanup.push(async () => connection.destroy());
+  return {
+    query: async (sql) => (await connection.query(sql))[0],
+    get ended() {
+      return ended;
+    },
+  };
+};
+
+export interface Load {
+  /** Rows whose INSERT was acknowledged. */
+  readonly acknowledged: number;
+  stop(): Promise<number>;
+}
+
+const LOAD_PAUSE_MS = 2;
+/** Connect and insert, over and over, as clients of a pool do; failures are expected and skipped. */
+export const writeLoad = (server: MariaDb, user: 'app' | 'root' = 'app'): Load => {
+  let acknowledged = 0;
+  let wanted = true;
+  const worker = async (): Promise<void> => {
+    while (wanted) {
+      try {
+        const connection = await createConnection({
+          socketPath: server.socket,
+          user,
+          password: user === 'app' ? 'app' : '',
+          database: 'shop',
+        });
+        connection.on('error', () => undefined);
+        try {
+          for (let i = 0; i < 20 && wanted; i += 1) {
+            await connection.query('INSERT INTO orders (v) VALUES (1)');
+            acknowledged += 1;
+          }
+        } finally {
+          connection.destroy();
+        }
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, LOAD_PAUSE_MS));
+      }
+    }
+  };
+  const workers = [worker(), worker(), worker()];
+  return {
+    get acknowledged() {
+      return acknowledged;
+    },
+    stop: async () => {
+      wanted = false;
+      await Promise.all(workers);
+      return acknowledged;
+    },
+  };
+};

@@ -1,0 +1,96 @@
+/** The agent's few connections to its server, kept open so that neither a full server nor a handshake stands in a step's way. */
+
+import { openSession, type Session, type Target } from './connection.js';
+import type { Credentials } from './credentials.js';
+import { detectFlavour } from './detect.js';
+import { DatabaseError } from './errors.js';
+import type { Flavour } from './flavour.js';
+
+/**
+ * monitor: polls. command: runs steps. aside: looks on and kills while `command` waits. writer: the write probe, which may
+ * hang by itself.
+ */
+export type LinkName = 'monitor' | 'command' | 'aside' | 'writer';
+
+export interface Link {
+  readonly session: Session;
+  readonly flavour: Flavour;
+}
+
+export interface Links {
+  /** The open connection, or a new one within `deadlineMs`. @throws DatabaseError */
+  get(name: LinkName, deadlineMs: number): Promise<Link>;
+  drop(name: LinkName): void;
+  /** Leave the connection to `work`, and end it with it; the next `get` opens another. */
+  release(name: LinkName, work: Promise<unknown>): void;
+  close(): void;
+}
+
+export interface LinksOptions {
+  readonly target: Target;
+  readonly credentials: Credentials;
+  /** A connection ended that we did not end. */
+  onLost(name: LinkName): void;
+}
+
+export const createLinks = (options: LinksOptions): Links => {
+  const open = new Map<LinkName, Link>();
+  const opening = new Map<LinkName, Promise<Link>>();
+  const released = new Set<Session>();
+  let closed = false;
+
+  const login = async (name: LinkName, deadlineMs: number): Promise<Link> => {
+    const session = await openSession(options.target, options.credentials, deadlineMs);
+    try {
+      // Asked on every connection: the server behind it may have been upgraded since.
+      const flavour = await detectFlavour(session, deadlineMs);
+      for (const statement of flavour.sessionSetup) await session.query(statement, deadlineMs);
+      if (closed) throw new DatabaseError('lost', 0, 'the agent is closing its connections');
+      const link: Link = { session, flavour };
+      open.set(name, link);
+      session.onLost(() => {
+        if (open.get(name) === link) open.delete(name);
+        if (!closed) options.onLost(name);
+      });
+      return link;
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
+  };
+
+  const drop = (name: LinkName): void => {
+    open.get(name)?.session.destroy();
+    open.delete(name);
+  };
+
+  return {
+    get: (name, deadlineMs) => {
+      const link = open.get(name);
+      if (link?.session.alive) return Promise.resolve(link);
+      open.delete(name);
+      const underway = opening.get(name);
+      if (underway !== undefined) return underway;
+      const attempt = login(name, deadlineMs).finally(() => opening.delete(name));
+      opening.set(name, attempt);
+      return attempt;
+    },
+    drop,
+    release: (name, work) => {
+      const link = open.get(name);
+      if (link === undefined) return;
+      open.delete(name);
+      released.add(link.session);
+      const end = () => {
+        released.delete(link.session);
+        link.session.destroy();
+      };
+      work.then(end, end);
+    },
+    close: () => {
+      closed = true;
+      for (const session of released) session.destroy();
+      for (const name of [...open.keys()]) drop(name);
+    },
+  };
+};

@@ -1,0 +1,161 @@
+/** MySQL's words: every statement and status column that vipd uses on MySQL 8.0 to 9.x. */
+
+import { mergePositions } from '../core/position.js';
+import type { Position } from '../core/types.js';
+import type { Row } from './connection.js';
+import { asDatabaseError } from './errors.js';
+import {
+  type Ask,
+  type Blocker,
+  byName,
+  type Channel,
+  type ChannelColumns,
+  type Flavour,
+  isReadOnly,
+  number,
+  parseChannel,
+  type SemiSyncStatements,
+  text,
+} from './flavour.js';
+import { findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
+
+const STATUS = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
+const SESSIONS = `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
+  TIME AS seconds, IFNULL(LEFT(INFO, 200), '') AS statement FROM performance_schema.processlist`;
+
+/** The variable's maximum (MySQL manual): vipd itself decides when not to wait any more. */
+const SEMI_SYNC_TIMEOUT_MS = 4_294_967_295;
+/** ER_PARSE_ERROR: a server older than 8.0.22 does not know REPLICA. */
+const PARSE_ERROR = 1064;
+
+/** One of the two vocabularies; 8.0.22 to 8.3 know both, 8.4 only the newer. */
+interface Dialect {
+  readonly replica: 'REPLICA' | 'SLAVE';
+  readonly columns: ChannelColumns;
+}
+
+const NEWER: Dialect = {
+  replica: 'REPLICA',
+  columns: {
+    receiver: 'Replica_IO_Running',
+    applier: 'Replica_SQL_Running',
+    lag: 'Seconds_Behind_Source',
+    sourceServerId: 'Source_Server_Id',
+  },
+};
+
+const OLDER: Dialect = {
+  replica: 'SLAVE',
+  columns: {
+    receiver: 'Slave_IO_Running',
+    applier: 'Slave_SQL_Running',
+    lag: 'Seconds_Behind_Master',
+    sourceServerId: 'Master_Server_Id',
+  },
+};
+
+/** What this server can do, as it says itself. */
+export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => {
+  const dialect = await askDialect(ask);
+  const variables = byName(
+    await ask(`SHOW GLOBAL VARIABLES WHERE Variable_name IN
+      ('event_scheduler', 'rpl_semi_sync_source_enabled', 'rpl_semi_sync_master_enabled')`),
+  );
+  // The plugins of the two names do not coexist (MySQL manual, Installing Semisynchronous Replication).
+  const semiSyncRole = variables.has('rpl_semi_sync_source_enabled')
+    ? 'source'
+    : variables.has('rpl_semi_sync_master_enabled')
+      ? 'master'
+      : undefined;
+  return {
+    name: 'mysql',
+    version,
+    sessionSetup: ['SET SESSION sql_log_bin=0, autocommit=1'],
+    readStatus: (ask) => readStatus(ask, dialect, semiSyncRole),
+    readPosition: async (ask) => positionOf((await ask(STATUS))[0], 'executed'),
+    readReadOnly: async (ask) => isReadOnly(text((await ask(STATUS))[0], 'read_only')),
+    // super_read_only turns read_only on with it, and read_only=OFF turns both off (MySQL manual, super_read_only).
+    readOnlyOn: 'SET GLOBAL super_read_only=ON',
+    readOnlyOff: 'SET GLOBAL read_only=OFF',
+    ...(variables.get('event_scheduler') === 'DISABLED'
+      ? {}
+      : { events: { on: 'SET GLOBAL event_scheduler=ON', off: 'SET GLOBAL event_scheduler=OFF' } }),
+    readEventsOn: async (ask) => text((await ask('SELECT @@global.event_scheduler AS v'))[0], 'v') === 'ON',
+    ...(semiSyncRole === undefined ? {} : { semiSync: semiSyncStatements(semiSyncRole) }),
+    listSessions: async (ask) => (await ask(SESSIONS)).map(toSession),
+    findBlockers,
+    // Retrieved_Gtid_Set survives a restart, less what relay_log_recovery threw away to fetch it again.
+    readRelayLogs: async (ask) => {
+      const status = await readStatus(ask, dialect, semiSyncRole);
+      return status.channel?.received ?? status.position;
+    },
+    stopReceiver: `STOP ${dialect.replica} IO_THREAD`,
+    stopReplica: `STOP ${dialect.replica}`,
+    startReplica: `START ${dialect.replica}`,
+    // GTID sets hold what this server wrote itself, so nothing is sent twice.
+    realign: () => Promise.resolve(undefined),
+    waitApplied: (missing, seconds) => `SELECT WAIT_FOR_EXECUTED_GTID_SET('${missing}', ${seconds}) = 0 AS reached`,
+  };
+};
+
+const askDialect = async (ask: Ask): Promise<Dialect> => {
+  try {
+    await ask('SHOW REPLICA STATUS');
+    return NEWER;
+  } catch (error) {
+    const failure = asDatabaseError(error, 'SHOW REPLICA STATUS');
+    if (failure.errno === PARSE_ERROR) return OLDER;
+    throw failure;
+  }
+};
+
+const semiSyncStatements = (role: 'source' | 'master'): SemiSyncStatements => ({
+  on: [
+    `SET GLOBAL rpl_semi_sync_${role}_timeout=${SEMI_SYNC_TIMEOUT_MS}`,
+    `SET GLOBAL rpl_semi_sync_${role}_wait_point='AFTER_SYNC'`,
+    `SET GLOBAL rpl_semi_sync_${role}_enabled=ON`,
+  ],
+  off: `SET GLOBAL rpl_semi_sync_${role}_enabled=OFF`,
+});
+
+const positionOf = (row: Row | undefined, column: string): Position => `mysql:${text(row, column).replace(/\s+/g, '')}`;
+
+const readStatus = async (ask: Ask, dialect: Dialect, semiSyncRole: 'source' | 'master' | undefined) => {
+  const [row] = await ask(STATUS);
+  const position = positionOf(row, 'executed');
+  // vipd's one channel is the default one, without a name.
+  const channels = await ask(`SHOW ${dialect.replica} STATUS`);
+  const channelRow = channels.find((candidate) => text(candidate, 'Channel_Name') === '') ?? channels[0];
+  const channel = channelRow === undefined ? undefined : channelOf(channelRow, dialect, position);
+  const role = semiSyncRole ?? 'source';
+  const semiSync = byName(await ask(`SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_${role}\\_%'`));
+  return {
+    readOnly: isReadOnly(text(row, 'read_only')),
+    position,
+    ...(channel === undefined ? {} : { channel }),
+    semiSync: semiSync.get(`rpl_semi_sync_${role}_status`) === 'ON',
+    semiSyncReplicas: Number(semiSync.get(`rpl_semi_sync_${role}_clients`) ?? 0),
+  };
+};
+
+const channelOf = (row: Row, dialect: Dialect, position: Position): Channel =>
+  parseChannel(row, dialect.columns, mergePositions(position, positionOf(row, 'Retrieved_Gtid_Set')));
+
+const findBlockers = async (ask: Ask, longTransactionSeconds: number): Promise<readonly Blocker[]> => {
+  const sessions = (await ask(SESSIONS)).map(toSession);
+  // Locks that outlast a statement: LOCK TABLES, FLUSH TABLES WITH READ LOCK, LOCK INSTANCE FOR BACKUP.
+  const locks = await ask(
+    `SELECT DISTINCT t.PROCESSLIST_ID AS id, l.OBJECT_TYPE AS type, l.LOCK_TYPE AS mode
+     FROM performance_schema.metadata_locks l JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID
+     WHERE l.LOCK_DURATION = 'EXPLICIT' AND l.LOCK_STATUS = 'GRANTED' AND t.PROCESSLIST_ID IS NOT NULL
+       AND l.OBJECT_TYPE IN ('GLOBAL', 'COMMIT', 'TABLE', 'SCHEMA', 'BACKUP LOCK')`,
+  );
+  return [
+    ...(await findInnodbBlockers(ask, sessions, longTransactionSeconds)),
+    ...locks.map((row) => ({
+      sessionId: number(row, 'id'),
+      what: `session ${number(row, 'id')} holds a ${text(row, 'type')} lock (${text(row, 'mode')})`,
+    })),
+    ...(await findXaBlockers(ask, (row) => text(row, 'data'))),
+  ];
+};

@@ -1,0 +1,75 @@
+/** Opens a server for clients, proven by a write; and switches semi-sync and events. */
+
+import type { Outcome } from '../core/event.js';
+import type { Session } from './connection.js';
+import { asDatabaseError, DatabaseError, NO_SUCH_DATABASE, NO_SUCH_TABLE } from './errors.js';
+import { askCommand, failed, PROBE_WRITE_MS, PROMPT_MS, type StepContext } from './step.js';
+
+/** One row, kept out of the binary log and so out of replication; each server has its own. */
+const PROBE_WRITE = `INSERT INTO vipd.vipd_probe (id, writes) VALUES (1, 1) ON DUPLICATE KEY UPDATE writes = writes + 1`;
+const PROBE_TABLE = [
+  'CREATE DATABASE IF NOT EXISTS vipd',
+  `CREATE TABLE IF NOT EXISTS vipd.vipd_probe (id TINYINT UNSIGNED NOT NULL PRIMARY KEY, writes BIGINT UNSIGNED NOT NULL,
+   at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)) ENGINE=InnoDB
+   COMMENT='written by vipd to prove that this server takes writes; never replicated'`,
+];
+
+/** Does nothing where it is there. Needs the privilege to write on a read-only server. @throws DatabaseError */
+export const makeProbeTable = async (session: Session, deadlineMs: number): Promise<void> => {
+  for (const statement of PROBE_TABLE) await session.query(statement, deadlineMs);
+};
+
+/** Commit one small write; the table is made at the first. @throws DatabaseError */
+export const writeProbe = async (session: Session, deadlineMs: number): Promise<void> => {
+  try {
+    await session.query(PROBE_WRITE, deadlineMs);
+  } catch (error) {
+    const failure = asDatabaseError(error, PROBE_WRITE);
+    if (failure.errno !== NO_SUCH_TABLE && failure.errno !== NO_SUCH_DATABASE) throw failure;
+    await makeProbeTable(session, deadlineMs);
+    await session.query(PROBE_WRITE, deadlineMs);
+  }
+};
+
+/** Writable, read back, one write committed; else read-only again. */
+export const openForClients = async (context: StepContext): Promise<Outcome> => {
+  const { flavour } = context;
+  const ask = askCommand(context);
+  try {
+    await ask(flavour.readOnlyOff);
+    if (await flavour.readReadOnly(ask)) {
+      throw new DatabaseError('statement', 0, `${flavour.readOnlyOff} was accepted, yet the server is read-only`);
+    }
+    await writeProbe(context.command, PROBE_WRITE_MS);
+    return { ok: true, detail: 'writable, probe write committed', position: await flavour.readPosition(ask) };
+  } catch (error) {
+    const why = asDatabaseError(error, 'open').message;
+    // From the other session: the first may be the one that hangs.
+    const closed = await context.aside.query(flavour.readOnlyOn, PROMPT_MS).then(
+      () => 'read-only again',
+      (again: unknown) => `and not made read-only again: ${asDatabaseError(again, flavour.readOnlyOn).message}`,
+    );
+    return failed(`${why}; ${closed}`);
+  }
+};
+
+export const switchSemiSync = async (context: StepContext, on: boolean): Promise<Outcome> => {
+  const { semiSync } = context.flavour;
+  if (semiSync === undefined) {
+    return on
+      ? failed('the server has no semi-synchronous replication: load its plugin')
+      : { ok: true, detail: 'not there' };
+  }
+  for (const statement of on ? semiSync.on : [semiSync.off]) await askCommand(context)(statement);
+  const status = await context.flavour.readStatus(askCommand(context));
+  if (status.semiSync !== on)
+    return failed(`semi-sync was switched ${on ? 'on' : 'off'}, yet the server says otherwise`);
+  return { ok: true, detail: on ? `on, ${status.semiSyncReplicas} replicas acknowledge` : 'off' };
+};
+
+export const eventsOn = async (context: StepContext): Promise<Outcome> => {
+  const { events } = context.flavour;
+  if (events === undefined) return { ok: true, detail: 'the event scheduler is disabled in the configuration' };
+  await askCommand(context)(events.on);
+  return { ok: true, detail: 'event scheduler on' };
+};

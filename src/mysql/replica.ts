@@ -1,0 +1,223 @@
+/** The channel from the peer: applied to the end and stopped, or judged and started again. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Outcome } from '../core/event.js';
+import { containsPosition, countMissing, differencePosition } from '../core/position.js';
+import type { Position } from '../core/types.js';
+import { DatabaseError, kindOf } from './errors.js';
+import { type Channel, number, type ServerStatus } from './flavour.js';
+import {
+  askAside,
+  askCommand,
+  askPatiently,
+  assertWanted,
+  CONNECT_CHANNEL_MS,
+  failed,
+  lookAgain,
+  PROMPT_MS,
+  RECEIVER_GRACE_MS,
+  REPLICA_CONTROL_MS,
+  type StepContext,
+  WAIT_SLICE_SECONDS,
+} from './step.js';
+
+/** Starts the outcome of a node that has what the active has not. */
+export const DIVERGED = 'diverged: ';
+
+/** Apply up to `target`, or all that was received; then, with `stop`, stop the channel. Answers the position. */
+export const catchUp = async (
+  context: StepContext,
+  target: Position | null,
+  stop: boolean,
+  stallMs: number,
+): Promise<Outcome> => {
+  const { flavour } = context;
+  const ask = askAside(context);
+  if (target !== null) {
+    const position = await flavour.readPosition(ask);
+    const reached = containsPosition(position, target) ? position : await waitFor(context, () => target, stallMs);
+    if (!stop) return { ok: true, detail: 'applied', position: reached };
+  }
+  const status = await flavour.readStatus(ask);
+  if (status.channel === undefined) {
+    return { ok: true, detail: 'no channel is configured here', position: status.position };
+  }
+  await assertApplies(context, status.channel, status.position);
+  const stopping = status.channel.io === 'stopped' ? STOPPED : await stopReceiver(context);
+  const received = (now: ServerStatus) => now.channel?.received ?? now.position;
+  let position = await waitFor(context, received, stallMs);
+  if (stopping.pending) {
+    // What it had read when it was told to stop may have been written down since.
+    await lookAgain(context);
+    position = await waitFor(context, received, stallMs);
+  }
+  if (!stop) {
+    await stopping.work;
+    return { ok: true, detail: 'all applied', position };
+  }
+  if (!stopping.pending) {
+    await askPatiently(context, flavour.stopReplica, REPLICA_CONTROL_MS);
+    return { ok: true, detail: 'all applied, channel stopped', position };
+  }
+  const rest = stopping.work.then(() => context.command.query(flavour.stopReplica, REPLICA_CONTROL_MS));
+  context.leaveBehind(rest, flavour.stopReplica);
+  return { ok: true, detail: 'all applied, receiver told to stop; its source does not answer', position };
+};
+
+interface Stopping {
+  /** It was told, and waits for its source. */
+  readonly pending: boolean;
+  readonly work: Promise<unknown>;
+}
+
+const STOPPED: Stopping = { pending: false, work: Promise.resolve() };
+
+/**
+ * The receiver alone first: with both threads stopped MariaDB throws away what was not applied (mysql.md).
+ *
+ * As a semi-sync replica MariaDB's receiver, once it has left its loop, logs in at the source to kill its own dump thread,
+ * and a dead host or a hanging server holds that up for 2 s (rpl_semi_sync_slave_kill_conn_timeout). It reads no more
+ * events by then, so a promotion does not wait for it.
+ */
+const stopReceiver = async (context: StepContext): Promise<Stopping> => {
+  const { flavour } = context;
+  const work = askPatiently(context, flavour.stopReceiver, REPLICA_CONTROL_MS);
+  // It may fail while nobody waits for it; whoever needs it awaits `work`.
+  work.catch(() => undefined);
+  const pending = await Promise.race([work.then(() => false), sleep(RECEIVER_GRACE_MS, true)]);
+  if (!pending) return STOPPED;
+  const sessions = await flavour.listSessions(askAside(context));
+  const begun = sessions.some((session) => session.id === context.command.id && session.statement !== '');
+  if (!begun) await work;
+  return { pending: begun, work };
+};
+
+/** @throws DatabaseError where something was received and nothing will apply it. */
+const assertApplies = async (context: StepContext, channel: Channel, position: Position): Promise<void> => {
+  if (channel.sql === 'running') return;
+  const stored = await context.flavour.readRelayLogs(askAside(context));
+  const missing = differencePosition(stored, position);
+  if (channel.error !== undefined) {
+    throw new DatabaseError('statement', 0, `the applier was stopped by an error: ${channel.error}`);
+  }
+  if (missing !== '') {
+    const why = 'starting replication would throw it away on MariaDB; apply it from the relay logs with mariadb-binlog';
+    throw new DatabaseError(
+      'statement',
+      0,
+      `replication is stopped, and ${missing} is received but not applied: ${why}`,
+    );
+  }
+};
+
+/** Wait until the position contains what `target` says, as long as it moves. */
+const waitFor = async (
+  context: StepContext,
+  target: (status: ServerStatus) => Position,
+  stallMs: number,
+): Promise<Position> => {
+  const { flavour } = context;
+  let movedAtMs = context.nowMs();
+  let last = '';
+  for (;;) {
+    assertWanted(context);
+    const status = await flavour.readStatus(askAside(context));
+    const wanted = target(status);
+    if (containsPosition(status.position, wanted)) return status.position;
+    if (status.position !== last) {
+      if (last !== '') context.progress(`${countMissing(wanted, status.position)} transactions to apply`);
+      last = status.position;
+      movedAtMs = context.nowMs();
+    }
+    const missing = differencePosition(wanted, status.position);
+    if (status.channel === undefined || status.channel.sql === 'stopped') {
+      const why = status.channel?.error ?? 'the applier is stopped';
+      throw new DatabaseError('statement', 0, `cannot apply ${missing}: ${why}`);
+    }
+    if (context.nowMs() - movedAtMs > stallMs) {
+      const why = status.channel.receiverError === undefined ? '' : `; the receiver: ${status.channel.receiverError}`;
+      throw new DatabaseError('statement', 0, `applying stalled for ${stallMs} ms, still without ${missing}${why}`);
+    }
+    const sliceMs = WAIT_SLICE_SECONDS * 1_000 + PROMPT_MS;
+    const [row] = await context.aside.query(flavour.waitApplied(missing, WAIT_SLICE_SECONDS), sliceMs);
+    // Reached by the server's count and yet not contained: look again in a while rather than at once.
+    if (number(row, 'reached') === 1) await lookAgain(context);
+  }
+};
+
+/** As a standby: nothing extra here, so replicate from the active. */
+export const follow = async (context: StepContext, activePosition: Position): Promise<Outcome> => {
+  const status = await context.flavour.readStatus(askCommand(context));
+  const { channel } = status;
+  if (channel === undefined) {
+    return failed(
+      'no channel is configured: set it with CHANGE MASTER TO (MariaDB) or CHANGE REPLICATION SOURCE TO (MySQL)',
+    );
+  }
+  if (channel.io === 'running' && channel.sql === 'running') {
+    return { ok: true, detail: 'replicating', position: status.position };
+  }
+  if (activePosition === '') return failed('the position of the active is not known yet');
+  const extra = differencePosition(status.position, activePosition);
+  if (extra !== '') return judgeExtra(extra, channel);
+  return await startChannel(context, status, false);
+};
+
+/**
+ * GTIDs that carry the active's own server id came from it, and only say that `activePosition` is older than our last
+ * look: it travels in a heartbeat. Anything else was committed elsewhere.
+ */
+const judgeExtra = (extra: string, channel: Channel): Outcome => {
+  const foreign = extra.split(',').filter((gtid) => {
+    const serverId = /^\d+-(\d+)-\d+$/.exec(gtid)?.[1];
+    return serverId === undefined || Number(serverId) !== channel.sourceServerId;
+  });
+  if (foreign.length > 0) return failed(`${DIVERGED}${extra}`);
+  return failed(`the known position of the active is older than what came from it (${extra}); asked too early`);
+};
+
+/** As the active: pull from the standby, which was judged clean. */
+export const openReverse = async (context: StepContext): Promise<Outcome> => {
+  const status = await context.flavour.readStatus(askCommand(context));
+  if (status.channel === undefined) return failed('no channel is configured here');
+  if (status.channel.io === 'running' && status.channel.sql === 'running') {
+    return { ok: true, detail: 'the reverse channel runs', position: status.position };
+  }
+  return await startChannel(context, status, true);
+};
+
+/** ER_MASTER_FATAL_ERROR_READING_BINLOG: among others, the source has not reached the position we start from. */
+const SOURCE_BEHIND = 1236;
+
+/**
+ * `sourceMayLag`: the source is a standby that may not have applied yet what this server has, and refuses until it has.
+ */
+const startChannel = async (context: StepContext, status: ServerStatus, sourceMayLag: boolean): Promise<Outcome> => {
+  const { flavour } = context;
+  const ask = askCommand(context);
+  // The replica position can be set only with both threads stopped; with one running nothing was owned meanwhile.
+  if (status.channel?.io === 'stopped' && status.channel.sql === 'stopped') {
+    const realign = await flavour.realign(ask);
+    if (realign !== undefined) await ask(realign);
+  }
+  const endsAtMs = context.nowMs() + CONNECT_CHANNEL_MS;
+  await askPatiently(context, flavour.startReplica, REPLICA_CONTROL_MS);
+  for (;;) {
+    const now = await flavour.readStatus(ask);
+    const channel = now.channel;
+    if (channel === undefined) return failed('the channel was removed while it was started');
+    if (channel.io === 'running' && channel.sql === 'running') {
+      return { ok: true, detail: 'replicating', position: now.position };
+    }
+    const late = context.nowMs() > endsAtMs;
+    const behind = sourceMayLag && channel.io === 'stopped' && channel.receiverErrno === SOURCE_BEHIND;
+    if (channel.error !== undefined && (late || !behind))
+      return failed(`replication stopped at once: ${channel.error}`);
+    // A receiver that was refused keeps trying, but it takes an operator to help it.
+    if (late || kindOf(channel.receiverErrno, '') === 'denied') {
+      return failed(`replication was started and is not connected: ${channel.receiverError ?? 'no answer yet'}`);
+    }
+    if (behind) await askPatiently(context, flavour.startReplica, REPLICA_CONTROL_MS);
+    await lookAgain(context);
+  }
+};

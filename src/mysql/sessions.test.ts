@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import type { ServerSession } from './flavour.js';
+import { clientSessions, countIdleLockHolders, describeSessions } from './sessions.js';
+
+const session = (id: number, user: string, command = 'Sleep', statement = ''): ServerSession => ({
+  id,
+  user,
+  host: 'localhost',
+  command,
+  state: '',
+  seconds: 3,
+  statement,
+});
+
+describe('clientSessions', () => {
+  test("spares the server's own threads, replication, the agent, and who has not logged in", () => {
+    const sessions = [
+      session(1, 'system user', 'Slave_SQL'),
+      session(2, 'event_scheduler', 'Daemon'),
+      session(3, 'repl', 'Binlog Dump'),
+      session(4, 'repl', 'Binlog Dump GTID'),
+      session(5, 'vipd'),
+      session(6, 'unauthenticated user', 'Connect'),
+      session(7, 'app'),
+      session(8, 'root', 'Query', 'SELECT 1'),
+    ];
+    expect(clientSessions(sessions, 'vipd').map(({ id }) => id)).toEqual([7, 8]);
+  });
+});
+
+describe('describeSessions', () => {
+  test('names five, and counts the rest', () => {
+    const text = describeSessions(Array.from({ length: 7 }, (_, i) => session(i + 1, 'app')));
+    expect(text).toContain('session 5 of app@localhost, for 3 s, idle (Sleep)');
+    expect(text).toMatch(/; and 2 more$/);
+  });
+});
+
+describe('countIdleLockHolders', () => {
+  test('counts transactions that have not started and have tables in use', () => {
+    const monitor = [
+      '------------\nTRANSACTIONS\n------------',
+      '---TRANSACTION (0x7f3295409680), not started\nmysql tables in use 1, locked 1\n0 lock struct(s), heap size 1128',
+      '---TRANSACTION (0x7f3295408b80), not started\n0 lock struct(s), heap size 1128',
+      '---TRANSACTION 421, ACTIVE 2 sec inserting\nmysql tables in use 1, locked 1\nMariaDB thread id 9',
+      '--------\nFILE I/O',
+    ].join('\n');
+    expect(countIdleLockHolders(monitor)).toBe(1);
+  });
+});

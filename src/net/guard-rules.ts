@@ -1,0 +1,129 @@
+/** The guard's tables and the transactions on them, as nft(8) text. */
+
+import { canonicalAddress, type Vip } from './address.js';
+
+export interface GuardRules {
+  /** Both tables anew, in one transaction and whatever there was: shut. */
+  readonly install: string;
+  readonly remove: string;
+  /** From shut, or whatever it was, to open. */
+  readonly open: (timeoutMs: number) => string;
+  /** Fails as a whole where an element has run out: a delete of what is not there is an error. */
+  readonly refresh: (timeoutMs: number) => string;
+  readonly shut: string;
+  /** New TCP connections are answered with a reset, or not. */
+  readonly refuse: (on: boolean) => string;
+  /**
+   * What shows what `install` made, for comparing. One by one: nft 1.0 fills its cache for one table only, and then says
+   * that there is no other.
+   */
+  readonly list: readonly string[];
+}
+
+/** A reset carries no data: 60 bytes of TCP header with all options, 40 of IPv6. */
+const LONGEST_RESET_BYTES = 100;
+/** Before connection tracking (-200) and everybody else's filters: what is dropped here has no effect on them. */
+const PRIORITY = -310;
+/** Of linux/netfilter/nf_tables.h, NFT_NAME_MAXLEN leaves far more; of configuration, groups are shorter. */
+const MAX_GROUP_LENGTH = 64;
+
+const list = (elements: readonly string[]): string => `{ ${elements.join(', ')} }`;
+
+const elementsOf = (elements: readonly string[]): string =>
+  elements.length === 0 ? '' : `elements = ${list(elements)};`;
+
+/** Table names are words; a group may be called `web-1.eu`. Hex keeps two groups apart whose names differ in a sign. */
+export const guardTable = (group: string): string => {
+  if (group === '' || group.length > MAX_GROUP_LENGTH) throw new Error(`'${group}' cannot name a guard`);
+  return `vipd_${group.replaceAll(/[^A-Za-z0-9]/g, (sign) => `_${sign.codePointAt(0)?.toString(16) ?? ''}_`)}`;
+};
+
+/**
+ * Incoming packets are looked at in `input` and not before routing, so that a standby that is a router for somebody
+ * still forwards to the active. Neighbour advertisements need no rule of their own: the kernel sends those for an address
+ * from that address (ndisc_send_na). ARP does not pass through inet.
+ */
+const tables = (table: string, v4: readonly string[], v6: readonly string[]): string => {
+  const reset = `tcp flags & (fin | syn | rst) == rst meta length <= ${LONGEST_RESET_BYTES} accept`;
+  const attempt = 'tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset';
+  return `
+add table inet ${table}
+delete table inet ${table}
+add table arp ${table}
+delete table arp ${table}
+table inet ${table} {
+  set vips4 { type ipv4_addr; ${elementsOf(v4)} }
+  set vips6 { type ipv6_addr; ${elementsOf(v6)} }
+  set live4 { type ipv4_addr; flags timeout; }
+  set live6 { type ipv6_addr; flags timeout; }
+  set refused4 { type ipv4_addr; }
+  set refused6 { type ipv6_addr; }
+  chain input {
+    type filter hook input priority ${PRIORITY}; policy accept;
+    ip daddr @vips4 ip daddr != @live4 drop
+    ip6 daddr @vips6 ip6 daddr != @live6 drop
+    ip daddr @refused4 ${attempt}
+    ip6 daddr @refused6 ${attempt}
+  }
+  chain output {
+    type filter hook output priority ${PRIORITY}; policy accept;
+    ip saddr @vips4 ip saddr != @live4 ${reset}
+    ip saddr @vips4 ip saddr != @live4 drop
+    ip6 saddr @vips6 ip6 saddr != @live6 ${reset}
+    ip6 saddr @vips6 ip6 saddr != @live6 drop
+  }
+}
+table arp ${table} {
+  set vips4 { type ipv4_addr; ${elementsOf(v4)} }
+  set live4 { type ipv4_addr; flags timeout; }
+  chain output {
+    type filter hook output priority ${PRIORITY}; policy accept;
+    arp saddr ip @vips4 arp saddr ip != @live4 drop
+  }
+}
+`;
+};
+
+interface TimedSet {
+  readonly name: string;
+  readonly elements: readonly string[];
+}
+
+export const guardRules = (group: string, vips: readonly Vip[]): GuardRules => {
+  const table = guardTable(group);
+  const ofFamily = (family: number): readonly string[] =>
+    vips.filter((vip) => vip.family === family).map((vip) => canonicalAddress(vip.address));
+  const v4 = ofFamily(4);
+  const v6 = ofFamily(6);
+  const timed: readonly TimedSet[] = [
+    { name: `inet ${table} live4`, elements: v4 },
+    { name: `arp ${table} live4`, elements: v4 },
+    { name: `inet ${table} live6`, elements: v6 },
+  ].filter(({ elements }) => elements.length > 0);
+  const refused: readonly TimedSet[] = [
+    { name: `inet ${table} refused4`, elements: v4 },
+    { name: `inet ${table} refused6`, elements: v6 },
+  ].filter(({ elements }) => elements.length > 0);
+
+  const each = (sets: readonly TimedSet[], command: (set: TimedSet) => string): string => sets.map(command).join('\n');
+  const flush = ({ name }: TimedSet): string => `flush set ${name}`;
+  const adding =
+    (timeoutMs: number) =>
+    ({ name, elements }: TimedSet): string =>
+      `add element ${name} ${list(elements.map((element) => `${element} timeout ${timeoutMs}ms`))}`;
+  const deleting = ({ name, elements }: TimedSet): string => `delete element ${name} ${list(elements)}`;
+
+  return {
+    install: tables(table, v4, v6),
+    // Added first, so that removing what is not there is no error; `destroy` is newer than what Debian 12 has.
+    remove: `add table inet ${table}\ndelete table inet ${table}\nadd table arp ${table}\ndelete table arp ${table}`,
+    open: (timeoutMs) => `${each(timed, flush)}\n${each(timed, adding(timeoutMs))}`,
+    refresh: (timeoutMs) => `${each(timed, deleting)}\n${each(timed, adding(timeoutMs))}`,
+    shut: each(timed, flush),
+    refuse: (on) => {
+      const fill = each(refused, ({ name, elements }) => `add element ${name} ${list(elements)}`);
+      return on ? `${each(refused, flush)}\n${fill}` : each(refused, flush);
+    },
+    list: [`list table inet ${table}`, `list table arp ${table}`],
+  };
+};

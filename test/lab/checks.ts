@@ -1,0 +1,168 @@
+/** What must hold in every scenario: one writer, nothing lost, no move without a reason, and a status that is right. */
+
+import type { HistoryEntry, NodeStatus, Status } from '../../src/control/status.js';
+import { SERVER_IDS } from './database.js';
+import { type Lab, type Load, peerOf } from './lab.js';
+import type { Attempt } from './load.js';
+import { addressesOf, NODES, type NodeName } from './topology.js';
+
+/** How many lost rows a message names. */
+const NAMED_ROWS = 5;
+
+/** An acknowledged write, and which server took it. */
+export interface Write {
+  readonly node: NodeName;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Which node became active in which term, oldest first. */
+export interface Move {
+  readonly term: number;
+  readonly node: NodeName;
+  readonly cause: string;
+  readonly text: string;
+}
+
+/** The server of each row that this node has, by the row's number. */
+export type Rows = ReadonlyMap<number, NodeName>;
+
+export const rowsOf = async (lab: Lab, node: NodeName): Promise<Rows> => {
+  const rows = await lab.database[node].sql('SELECT id, server_id FROM lab.writes');
+  return new Map(rows.map((row) => [Number(row.id), Number(row.server_id) === SERVER_IDS.db1 ? 'db1' : 'db2']));
+};
+
+export const allAttempts = (load: Load): readonly Attempt[] => [
+  ...load.fresh.attempts,
+  ...load.pinned.db1.attempts,
+  ...load.pinned.db2.attempts,
+];
+
+/** The nodes' own account of who became active, from both journals. An undone handoff opens no new term. */
+export const movesIn = (journals: Readonly<Record<NodeName, readonly HistoryEntry[]>>): readonly Move[] => {
+  const opened = NODES.flatMap((node) => journals[node].filter(opensTerm).map((entry) => ({ ...entry, node })));
+  const byTerm = new Map<string, Move>();
+  for (const move of opened) {
+    const key = `${move.term} ${move.node}`;
+    if (!byTerm.has(key)) byTerm.set(key, move);
+  }
+  return [...byTerm.values()].sort((a, b) => a.term - b.term);
+};
+
+const opensTerm = (entry: HistoryEntry): boolean => entry.kind === 'transition' && entry.to === 'active';
+
+/** Times that the active was another node than before. */
+export const changesOf = (moves: readonly Move[]): number =>
+  moves.filter((move, index) => index > 0 && moves[index - 1]?.node !== move.node).length;
+
+/**
+ * The fewest changes of the writing server that explain these writes. Two writes are in a certain order where one was
+ * acknowledged before the other began; the answer is the longest chain of such writes in which the server alternates,
+ * and taking the write that ends first at each step makes it longest.
+ */
+export const certainChanges = (writes: readonly Write[]): number => {
+  const byEnd = [...writes].sort((a, b) => a.end - b.end);
+  let last = byEnd[0];
+  let changes = 0;
+  for (const write of byEnd) {
+    if (last === undefined || write.node === last.node || write.begin <= last.end) continue;
+    last = write;
+    changes += 1;
+  }
+  return changes;
+};
+
+/** Two servers that both take writes through the VIP alternate more often than the VIP has moved. */
+export const checkOneWriter = (attempts: readonly Attempt[], rows: Rows, moves: readonly Move[]): readonly string[] => {
+  const writes = attempts.flatMap((attempt): readonly Write[] => {
+    const node = rows.get(attempt.id);
+    return attempt.acknowledged && node !== undefined ? [{ node, begin: attempt.begin, end: attempt.end }] : [];
+  });
+  const seen = certainChanges(writes);
+  const explained = changesOf(moves);
+  if (seen <= explained) return [];
+  return [`two writers: the server that takes writes changed ${seen} times, the active ${explained} times`];
+};
+
+export const checkNothingLost = (attempts: readonly Attempt[], rows: Rows, where: string): readonly string[] => {
+  const lost = attempts.filter((attempt) => attempt.acknowledged && !rows.has(attempt.id));
+  if (lost.length === 0) return [];
+  const some = lost
+    .slice(0, NAMED_ROWS)
+    .map((attempt) => `${attempt.id} (acknowledged at ${attempt.end.toFixed(0)} ms)`);
+  return [`${lost.length} acknowledged writes are not on ${where}: ${some.join(', ')}`];
+};
+
+export const checkReasons = (moves: readonly Move[]): readonly string[] =>
+  moves
+    .filter((move) => move.cause === '' || move.text === '')
+    .map((move) => `the journal of ${move.node} gives no reason for term ${move.term}`);
+
+const selfOf = (status: Status): NodeStatus | undefined => status.nodes.find((node) => node.self);
+
+/** What a server says of itself. */
+const serverIsReadOnly = async (lab: Lab, node: NodeName): Promise<boolean> => {
+  const [row] = await lab.database[node].sql('SELECT @@global.read_only AS readOnly');
+  return Number(row?.readOnly) !== 0;
+};
+
+const replicates = async (lab: Lab, node: NodeName): Promise<boolean> => {
+  const [row] = await lab.database[node].sql('SHOW SLAVE STATUS');
+  return row?.Slave_IO_Running === 'Yes' && row.Slave_SQL_Running === 'Yes';
+};
+
+/** What is not as it has to be on the node that serves. */
+const activeProblems = async (lab: Lab, node: NodeName): Promise<readonly string[]> => {
+  const status = await lab.status(node);
+  const addresses = await addressesOf(node);
+  const problems: string[] = [];
+  if (status.active !== node) problems.push(`${node} says that ${status.active ?? 'nobody'} is active`);
+  if (status.noWriter) problems.push(`${node} says that there is no writer`);
+  if (selfOf(status)?.role !== 'active') problems.push(`${node} says that its role is ${selfOf(status)?.role}`);
+  if (status.lastChange?.text === '') problems.push(`${node} does not say why it is active`);
+  if (!lab.vips.every((vip) => addresses.includes(vip))) problems.push(`a VIP is missing on ${node}`);
+  if (await serverIsReadOnly(lab, node)) problems.push(`the server of the active ${node} is read-only`);
+  return problems;
+};
+
+/** What is not as it has to be on the other one. */
+const standbyProblems = async (lab: Lab, node: NodeName): Promise<readonly string[]> => {
+  const status = await lab.status(node);
+  const self = selfOf(status);
+  const addresses = await addressesOf(node);
+  const problems: string[] = [];
+  if (status.active !== peerOf(node)) problems.push(`${node} says that ${status.active ?? 'nobody'} is active`);
+  if (self?.role !== 'standby') problems.push(`${node} says that its role is ${self?.role}`);
+  if (self?.unfit !== '') problems.push(`${node} says that it is unfit: ${self?.unfit}`);
+  if (lab.vips.some((vip) => addresses.includes(vip))) problems.push(`a VIP is on ${node}, which is not active`);
+  if (!(await serverIsReadOnly(lab, node))) problems.push(`the server of the standby ${node} is writable`);
+  if (!(await replicates(lab, node))) problems.push(`the server of the standby ${node} does not replicate`);
+  return problems;
+};
+
+/** Which node says that it is active; an error names what each says. */
+export const activeNode = async (lab: Lab): Promise<NodeName> => {
+  const roles: string[] = [];
+  for (const node of NODES) {
+    const role = await lab.status(node).then(
+      (status) => selfOf(status)?.role ?? 'unknown',
+      () => 'no agent',
+    );
+    if (role === 'active') return node;
+    roles.push(`${node}: ${role}`);
+  }
+  throw new Error(`nobody is active (${roles.join(', ')})`);
+};
+
+/** Everything that is wrong with a group in which all hosts are up: empty when it is settled and both say the same. */
+export const groupProblems = async (lab: Lab): Promise<readonly string[]> => {
+  const active = await activeNode(lab);
+  return [...(await activeProblems(lab, active)), ...(await standbyProblems(lab, peerOf(active)))];
+};
+
+/** Both servers hold the same rows. */
+export const sameData = async (lab: Lab): Promise<boolean | string> => {
+  const [one, other] = await Promise.all(NODES.map((node) => lab.database[node].sql('CHECKSUM TABLE lab.writes')));
+  const sums = [one?.[0]?.Checksum, other?.[0]?.Checksum];
+  return sums[0] === sums[1] || `checksums ${sums.join(' and ')}`;
+};

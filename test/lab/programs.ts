@@ -1,0 +1,21 @@
+/** Where the built programs are that a lab starts, whether the lab itself was built or is run from its source. */
+
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const projectRoot = (from: string): string => {
+  if (existsSync(join(from, 'package.json'))) return from;
+  const parent = dirname(from);
+  if (parent === from) throw new Error('no package.json above the lab: it is run from the project only');
+  return projectRoot(parent);
+};
+
+export const ROOT = projectRoot(dirname(fileURLToPath(import.meta.url)));
+
+const built = (path: string): string => join(ROOT, 'dist', path);
+
+export const VIPD = built('src/cli/vipd.js');
+export const VIPCTL = built('src/cli/vipctl.js');
+export const LOAD_CLIENT = built('test/lab/load-client.js');
+export const LAB_SERVER = built('test/lab/server.js');

@@ -1,0 +1,160 @@
+/** Databases and hosts that die, hang and come back. */
+
+import { restartOnDeath } from '../lab/database.js';
+import { monotonicMs } from '../lab/load.js';
+import type { NodeName } from '../lab/topology.js';
+import { waitFor } from '../lab/wait.js';
+import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
+
+/** A service manager that waits this long before it starts a dead service again. */
+const SERVICE_RESTART_MS = 500;
+/** Long enough for a move back to show, were there one: several check intervals and leases. */
+const STEADY_MS = 4_000;
+
+const killDatabase = async ({ lab, fault, active, standby, untilActive }: Stage): Promise<void> => {
+  await fault(`kill -9 mysqld of ${active}`, () => lab.database[active].stop('SIGKILL'));
+  await untilActive(standby);
+  await lab.database[active].start();
+};
+
+const killRestartedDatabase = async ({ lab, fault, active, goOn, untilWritesPass }: Stage): Promise<void> => {
+  const noMore = restartOnDeath(lab.database[active], SERVICE_RESTART_MS);
+  await fault(`kill -9 mysqld of ${active}, restarted ${SERVICE_RESTART_MS} ms later`, async () =>
+    lab.database[active].signal('SIGKILL'),
+  );
+  await waitFor(() => lab.database[active].running, 'mysqld is restarted', PATIENCE_MS);
+  await untilWritesPass();
+  await goOn(STEADY_MS);
+  await noMore();
+};
+
+const killHost = async ({ lab, fault, active, standby, untilActive }: Stage): Promise<void> => {
+  await fault(`power off ${active}`, () => lab.powerOff(active));
+  await untilActive(standby);
+  await lab.powerOn(active);
+};
+
+const hangDatabase = async ({ lab, fault, active, standby, untilActive, goOn }: Stage): Promise<void> => {
+  await fault(`SIGSTOP to mysqld of ${active}`, async () => lab.database[active].signal('SIGSTOP'));
+  await untilActive(standby);
+  // The agent may have killed it (mysql.kill_on_hang); if not, what it has queued would be committed now.
+  lab.database[active].signal('SIGCONT');
+  await goOn(STEADY_MS);
+  if (!lab.database[active].running) await lab.database[active].start();
+};
+
+const returnClean = async (stage: Stage): Promise<void> => {
+  await killHost(stage);
+  await stage.untilSettled();
+  // No preemption: the old active has the higher priority, and stays standby all the same.
+  await stage.goOn(STEADY_MS);
+};
+
+/** The node is up, says why it does not serve, and goes on saying so; nothing is written meanwhile. */
+const holdsAlone = async ({ lab, acknowledgedSince, goOn, note }: Stage, node: NodeName): Promise<void> => {
+  const since = monotonicMs();
+  const holds = async (): Promise<string> => {
+    const status = await lab.status(node);
+    if (status.active !== null) throw new Error(`${node} says that ${status.active} is active`);
+    return (status.nodes.find((one) => one.self)?.holds ?? []).map((hold) => hold.name).join(' ');
+  };
+  await waitFor(async () => (await holds()) !== '' || 'no hold', `${node} says why it waits`, PATIENCE_MS);
+  await goOn(STEADY_MS);
+  const held = await holds();
+  note(`${node} holds: ${held}`);
+  const written = acknowledgedSince(since).length;
+  if (held === '') throw new Error(`${node} gives no reason any more why it waits`);
+  if (written > 0) throw new Error(`${written} writes passed while ${node} should have waited`);
+};
+
+const coldStart = async (stage: Stage): Promise<void> => {
+  const { lab, fault, active, standby, untilWritesPass } = stage;
+  await fault('power off both', () => Promise.all([lab.powerOff(active), lab.powerOff(standby)]));
+  await lab.powerOn(standby);
+  await holdsAlone(stage, standby);
+  await lab.powerOn(active);
+  await untilWritesPass();
+};
+
+const servedLast = async (stage: Stage): Promise<void> => {
+  const { lab, fault, active, standby, untilActive, untilWritesPass, goOn } = stage;
+  await fault(`power off ${active}`, () => lab.powerOff(active));
+  await untilActive(standby);
+  await goOn(STEADY_MS);
+  await lab.powerOff(standby);
+  await lab.powerOn(active);
+  await holdsAlone(stage, active);
+  await lab.powerOn(standby);
+  await untilActive(standby);
+  await untilWritesPass();
+};
+
+export const CRASHES: readonly Scenario[] = [
+  {
+    id: '1',
+    title: 'mysqld of the active killed',
+    outcome: 'one handoff, nothing lost',
+    moves: { exactly: 1 },
+    run: killDatabase,
+  },
+  {
+    id: '1-ipv6',
+    title: 'mysqld of the active killed, IPv6 VIP',
+    outcome: 'one handoff, nothing lost',
+    lab: { ipv6: true },
+    moves: { exactly: 1 },
+    run: killDatabase,
+  },
+  {
+    id: '2',
+    title: 'the same, mysqld restarted by its service within a second',
+    outcome: 'at most one handoff, the old one returns as standby',
+    moves: { atMost: 1 },
+    run: killRestartedDatabase,
+  },
+  {
+    id: '3',
+    title: 'host of the active dies',
+    outcome: 'takeover after the lease, nothing lost under semi-sync',
+    moves: { exactly: 1 },
+    run: killHost,
+  },
+  {
+    id: '3-ipv6',
+    title: 'host of the active dies, IPv6 VIP',
+    outcome: 'takeover after the lease, nothing lost under semi-sync',
+    lab: { ipv6: true },
+    moves: { exactly: 1 },
+    run: killHost,
+  },
+  {
+    id: '4',
+    title: 'mysqld of the active hangs, then goes on',
+    outcome: 'handoff, nothing written through it afterwards',
+    moves: { exactly: 1 },
+    run: hangDatabase,
+  },
+  {
+    id: '15',
+    title: 'both hosts cold-started, the old standby first',
+    outcome: 'waits for the peer',
+    // With a record that the standby was in sync it may serve alone; without semi-sync it must not.
+    lab: { semiSync: 'off' },
+    moves: { atMost: 1 },
+    run: coldStart,
+  },
+  {
+    id: '17',
+    title: 'active returns clean',
+    outcome: 'replicates, stays standby',
+    moves: { exactly: 1 },
+    run: returnClean,
+  },
+  {
+    id: '35',
+    title: 'A dies, B serves, both off, A starts alone beside the witness',
+    outcome: 'A holds: B served last',
+    moves: { exactly: 1 },
+    run: servedLast,
+  },
+];

@@ -1,0 +1,95 @@
+/** Runs the scenarios: one line each, and "N passed, N failed" at the end. */
+
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { enterSandbox } from '../lab/sandbox.js';
+import { CRASHES } from './crash.js';
+import { HOSTILE } from './hostile.js';
+import { NETWORK_FAULTS } from './network.js';
+import { OPERATIONS } from './operator.js';
+import { type PlayOptions, play } from './play.js';
+import type { Scenario } from './stage.js';
+
+const MAX_REPEAT = 1_000;
+
+/** By number, variants of a number in the order of their letters. */
+const SCENARIOS: readonly Scenario[] = [...CRASHES, ...NETWORK_FAULTS, ...OPERATIONS, ...HOSTILE].sort(
+  (a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id),
+);
+
+interface RunOptions {
+  readonly only?: readonly string[];
+  readonly repeat: number;
+  readonly ipv6?: true;
+  readonly keep?: string;
+  readonly list?: true;
+  readonly verbose?: true;
+}
+
+const repeatCount = (text: string): number => {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= MAX_REPEAT) return count;
+  throw new InvalidArgumentError(`Write a whole number from 1 to ${MAX_REPEAT}.`);
+};
+
+/** `1` stands for all its variants, `6a` and `1-ipv6` for one. */
+const chosen = (only: readonly string[] | undefined): readonly Scenario[] =>
+  only === undefined
+    ? SCENARIOS
+    : SCENARIOS.filter(({ id }) => only.includes(id) || only.includes(String(Number.parseInt(id, 10))));
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Answers whether it passed. */
+const playAndTell = async (scenario: Scenario, options: RunOptions, turn: number): Promise<boolean> => {
+  const begin = performance.now();
+  const playOptions: PlayOptions = {
+    ...(options.ipv6 ? { lab: { ipv6: true } } : {}),
+    ...(options.keep === undefined ? {} : { keep: join(resolve(options.keep), `${scenario.id}-${turn}`) }),
+  };
+  const { problems, notes, outageMs, evidence } = await play(scenario, playOptions);
+  const seconds = ((performance.now() - begin) / 1_000).toFixed(1);
+  const outage = outageMs === undefined ? '' : `, writes out for ${outageMs.toFixed(0)} ms`;
+  const verdict = problems.length === 0 ? 'ok  ' : 'FAIL';
+  print(`${verdict} ${scenario.id.padEnd(7)} ${scenario.title}: ${scenario.outcome}${outage} (${seconds} s)`);
+  if (options.verbose || problems.length > 0) for (const note of notes) print(`       ${note}`);
+  for (const problem of problems) print(`     ! ${problem}`);
+  if (evidence !== '') print(evidence.replaceAll(/^/gm, '     | '));
+  return problems.length === 0;
+};
+
+const main = async (options: RunOptions): Promise<void> => {
+  const scenarios = chosen(options.only);
+  if (scenarios.length === 0) throw new Error(`no such scenario: ${options.only?.join(', ')}; see --list`);
+  if (options.list) {
+    for (const { id, title, outcome } of scenarios) print(`${id.padEnd(7)} ${title}: ${outcome}`);
+    return;
+  }
+  await enterSandbox();
+  let [passed, failed] = [0, 0];
+  for (let turn = 1; turn <= options.repeat; turn += 1) {
+    for (const scenario of scenarios) {
+      if (await playAndTell(scenario, options, turn)) passed += 1;
+      else failed += 1;
+    }
+  }
+  print(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+};
+
+await new Command('scenarios')
+  .description('Faults on real databases under write load, each on a fresh lab.')
+  .option('--only <ids>', 'these, with commas between; a number stands for its variants', (ids) => ids.split(','))
+  .option('--repeat <count>', 'all of them so often', repeatCount, 1)
+  .option('--ipv6', 'with an IPv6 VIP')
+  .option('--keep <directory>', 'copy the files of scenarios that fail into this directory')
+  .option('--verbose', 'tell what was done and seen also where it passed')
+  .option('--list', 'only name them')
+  .action(main)
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });

@@ -1,0 +1,131 @@
+/** What a scenario has at hand: a healthy lab under write load, and words for what it does and awaits. */
+
+import { activeNode, allAttempts, changesOf, groupProblems, type Move, movesIn } from '../lab/checks.js';
+import type { LabOptions } from '../lab/host-files.js';
+import { type Lab, type Load, peerOf } from '../lab/lab.js';
+import { type Attempt, longestOutage, monotonicMs } from '../lab/load.js';
+import type { NodeName } from '../lab/topology.js';
+import { waitFor } from '../lab/wait.js';
+
+/** Ample, also on a machine that is busy with something else: a wait is over as soon as it can be. */
+export const PATIENCE_MS = 60_000;
+/** This many writes in a row that began after the question was asked. */
+const FLOWING_WRITES = 20;
+
+export interface Scenario {
+  /** Number in the list of faults; a letter tells variants apart. */
+  readonly id: string;
+  readonly title: string;
+  /** What must come of it. */
+  readonly outcome: string;
+  readonly lab?: LabOptions;
+  /** How often the active may change; the default is not at all. */
+  readonly moves?: Moves;
+  readonly run: (stage: Stage) => Promise<void>;
+}
+
+export type Moves = { readonly exactly: number } | { readonly atMost: number };
+
+export interface Stage {
+  readonly lab: Lab;
+  readonly load: Load;
+  /** As it was when the scenario began. */
+  readonly active: NodeName;
+  readonly standby: NodeName;
+  /** Outages are measured from the newest fault on. */
+  fault(what: string, act: () => Promise<unknown>): Promise<void>;
+  /** Something to be printed with the result. */
+  note(text: string): void;
+  /** The node says that it is active, and clients' writes pass. */
+  untilActive(node: NodeName): Promise<void>;
+  untilWritesPass(): Promise<void>;
+  /** All hosts are up, one is active, the other fit, and both say the same. */
+  untilSettled(): Promise<void>;
+  /** For this long the load goes on; the scenario's checks look at it afterwards. */
+  goOn(ms: number): Promise<void>;
+  /** Attempts of all clients that were acknowledged and began after `since`. */
+  acknowledgedSince(since: number): readonly Attempt[];
+  /** The longest time without an acknowledged write since the newest fault. */
+  outageMs(): number;
+  /** Notes the outage under the name of what caused it. */
+  noteOutage(): void;
+}
+
+export interface StageRecord {
+  readonly notes: readonly string[];
+  /** Of the clients that start a fresh connection each time; undefined before the first fault. */
+  readonly longestOutageMs: number | undefined;
+}
+
+export const createStage = async (lab: Lab, load: Load): Promise<{ stage: Stage; record: () => StageRecord }> => {
+  const active = await activeNode(lab);
+  const notes: string[] = [];
+  let faultAt: number | undefined;
+  const outages: number[] = [];
+
+  const outageMs = (): number => longestOutage(load.fresh.attempts, faultAt ?? 0).ms;
+  const acknowledgedSince = (since: number): readonly Attempt[] =>
+    allAttempts(load).filter((attempt) => attempt.acknowledged && attempt.begin >= since);
+  const untilWritesPass = async (): Promise<void> => {
+    const since = monotonicMs();
+    const fresh = () => load.fresh.attempts.filter((attempt) => attempt.acknowledged && attempt.begin >= since).length;
+    await waitFor(() => fresh() >= FLOWING_WRITES || `${fresh()} writes`, 'writes pass', PATIENCE_MS);
+  };
+
+  const stage: Stage = {
+    lab,
+    load,
+    active,
+    standby: peerOf(active),
+    fault: async (what, act) => {
+      notes.push(what);
+      faultAt = monotonicMs();
+      await act();
+    },
+    note: (text) => {
+      notes.push(text);
+    },
+    untilActive: async (node) => {
+      await waitFor(async () => (await activeNode(lab)) === node, `${node} becomes active`, PATIENCE_MS);
+      await untilWritesPass();
+    },
+    untilWritesPass,
+    untilSettled: () => untilSettled(lab),
+    goOn: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    acknowledgedSince,
+    outageMs,
+    noteOutage: () => {
+      outages.push(outageMs());
+    },
+  };
+  const record = (): StageRecord => ({
+    notes,
+    longestOutageMs: faultAt === undefined ? undefined : Math.max(outageMs(), ...outages),
+  });
+  return { stage, record };
+};
+
+export const untilSettled = (lab: Lab): Promise<void> =>
+  waitFor(
+    async () => {
+      const problems = await groupProblems(lab);
+      return problems.length === 0 || problems.join('; ');
+    },
+    'the group settles',
+    PATIENCE_MS,
+  );
+
+/** The journals of both nodes, put together. */
+export const movesOf = async (lab: Lab): Promise<readonly Move[]> => {
+  const [db1, db2] = await Promise.all([lab.journal('db1'), lab.journal('db2')]);
+  return movesIn({ db1, db2 });
+};
+
+export const checkMoves = (moves: readonly Move[], allowed: Moves): readonly string[] => {
+  const seen = changesOf(moves);
+  const fits = 'exactly' in allowed ? seen === allowed.exactly : seen <= allowed.atMost;
+  if (fits) return [];
+  const wanted = 'exactly' in allowed ? `${allowed.exactly}` : `at most ${allowed.atMost}`;
+  const told = moves.map((move) => `term ${move.term} ${move.node} (${move.cause})`).join(', ');
+  return [`the active changed ${seen} times instead of ${wanted}: ${told}`];
+};
