@@ -17,10 +17,9 @@ import type { Event } from './core/event.js';
 import type { Message } from './core/message.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
-import type { Instant } from './core/types.js';
+import type { HookPhase, Instant } from './core/types.js';
 import { createScriptCheck, type ScriptCheck } from './health/script.js';
 import { boottimeMs } from './host/clock.js';
-import { listHookPhases } from './host/hook-directory.js';
 import { createHookQueue, type HookFacts, type HookResult } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
 import type { Logger } from './host/log.js';
@@ -36,6 +35,8 @@ export interface AgentOptions {
   readonly config: VipdConfig;
   readonly configStatus: Omit<ConfigStatus, 'loaded'>;
   readonly version: string;
+  /** Phases for which there is something to run. */
+  readonly hookPhases: readonly HookPhase[];
   readonly log: Logger;
   readonly service: ServiceManager;
   /** The agent has left: `failed` where it contradicted itself and must be started anew. */
@@ -56,7 +57,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   const { config, log, service } = options;
   const self = config.self.name;
   const peer = config.peer.name;
-  const asked = toCoreConfig(config, listHookPhases(config.hooks.directory));
+  const asked = toCoreConfig(config, options.hookPhases);
   // The shell's own check: a node whose guard cannot be used must not be active.
   const core = { ...asked, checks: { ...asked.checks, guard: { fall: 1, rise: 1 } } };
   const startedAt = boottimeMs();
@@ -170,7 +171,8 @@ export const createAgent = (options: AgentOptions): Agent => {
 
   const settled = (state: NodeState): void => {
     const now = boottimeMs();
-    const serves = state.role === 'active' || state.role === 'handing-off';
+    // The write probe would fail, or write, while the database is being made read-only.
+    const serves = state.role === 'active' || (state.role === 'handing-off' && state.handoff?.phase === 'pre-demote');
     if (serves !== serving) {
       serving = serves;
       database?.setServing(serves);
@@ -215,7 +217,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     counters: link.counters,
     checkOutputs,
     hookFailures,
-    databaseVersion: database?.version() ?? '',
+    databaseVersion: '',
     changes,
     config: { ...options.configStatus, loaded: momentOf(startedAt) },
     noWriterSince: hasWriter(state, boottimeMs()) ? null : noWriterSince,
@@ -282,7 +284,6 @@ export const createAgent = (options: AgentOptions): Agent => {
         credentials,
         check: config.mysql.check,
         pollMs: Math.max(100, config.heartbeat.intervalMs),
-        killOnHang: config.mysql.killOnHang,
         nowMs: boottimeMs,
         log: (level, fields, text) => log[level](fields, text),
       });

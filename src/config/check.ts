@@ -1,6 +1,6 @@
 /** `vipctl check-config`: the same checks as at the start, and what the file means. */
 
-import { promiseMsOf } from './core-config.js';
+import { promiseMsOf } from './core.js';
 import { formatDuration } from './duration.js';
 import { type LoadOptions, type LoadResult, loadEither } from './load.js';
 import { type ConfigError, renderErrors } from './problem.js';

@@ -11,7 +11,7 @@ export const checkGroups = ({ groups, name }: Partial<WitnessFile>): readonly Pr
     const [first, second] = group.nodes;
     const problems: Problem[] = [];
     if (first === second) problems.push(wrongAt([...path, 1], `${quote(second)} stands twice`, 'write both nodes'));
-    const own = group.nodes.findIndex((node) => node === name);
+    const own = name === undefined ? -1 : group.nodes.indexOf(name);
     if (own !== -1) {
       const why = `${quote(name)} is the name of this witness, which is no node`;
       problems.push(wrongAt([...path, own], why, 'write the names of the two database hosts'));

@@ -4,7 +4,7 @@ import type { Outcome } from './event.js';
 import type { Release } from './message.js';
 import { SERVED, startRelease } from './release.js';
 import type { Fencing, NodeState } from './state.js';
-import { become, type Cause, type Entry } from './table.js';
+import { become, type Cause } from './table.js';
 import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS } from './timing.js';
 import { cancel, journal, knownTerm, livePeer, run, set, stepDone, type Turn, vipOff } from './turn.js';
 import type { Position } from './types.js';
@@ -21,6 +21,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   cancel(turn, s.owner?.semiSyncStep ?? null);
   cancel(turn, s.owner?.reverseStep ?? null);
   const databaseId = entries.includes('fence-database') ? run(turn, { name: 'database-fence' }) : null;
+  // A planned move fences once more: a privileged client may have committed after the final position was read.
   const gone = s.database.health === 'failed' || s.promotion !== null;
   const fencing: Fencing = {
     vipOffId,
@@ -37,7 +38,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
     goBack: neverOpened(s) ?? SERVED,
   };
   set(turn, { owner: null, promotion: null, handoff: null, fencing });
-  runDemoteHook(turn, entries, cause);
+  runDemoteHook(turn, cause);
 };
 
 /** A promotion that recorded its term and failed before the database was writable served nobody. */
@@ -54,9 +55,9 @@ const successorAfter = (turn: Turn, cause: Cause): string => {
   return forPeer && peer?.unfit === '' ? turn.s.config.peer : '';
 };
 
-const runDemoteHook = (turn: Turn, entries: readonly Entry[], cause: Cause): void => {
+const runDemoteHook = (turn: Turn, cause: Cause): void => {
   // After a fault the hook runs beside: nothing may wait for it. A planned move ran it before.
-  if (!entries.includes('fence-database') || !turn.s.config.hookPhases.includes('pre-demote')) return;
+  if (cause === 'handed-off' || !turn.s.config.hookPhases.includes('pre-demote')) return;
   run(turn, { name: 'hook', phase: 'pre-demote', term: knownTerm(turn.s), role: 'fencing', reason: cause });
 };
 

@@ -80,7 +80,14 @@ export const transitions = [
   row('active', 'fencing', 'stop', 'asked to stop, and no standby is fit', 'vip-off', 'fence-database'),
 
   row('handing-off', 'active', 'undone', 'the move could not be finished and was undone', 'beat'),
-  row('handing-off', 'fencing', 'handed-off', 'the standby has applied the final position', 'vip-off'),
+  row(
+    'handing-off',
+    'fencing',
+    'handed-off',
+    'the standby has applied the final position',
+    'vip-off',
+    'fence-database',
+  ),
   row(
     'handing-off',
     'fencing',

@@ -5,9 +5,12 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createAgent } from '../../agent.js';
-import { loadConfig, renderErrors } from '../../config/load.js';
+import { loadConfig } from '../../config/load.js';
+import { renderErrors } from '../../config/problem.js';
 import type { VipdConfig } from '../../config/types.js';
+import type { HookPhase } from '../../core/types.js';
 import { boottimeMs } from '../../host/clock.js';
+import { listHookPhases } from '../../host/hook-directory.js';
 import { acquireLock } from '../../host/lock.js';
 import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
 import { createServiceManager } from '../../host/systemd.js';
@@ -35,16 +38,17 @@ export const runAgent = async (path: string, level: LogLevel): Promise<ExitStatu
     );
     return EXIT_REFUSED;
   }
-  return run(loaded.config, path, log);
+  return run(loaded.config, path, log, await listHookPhases(loaded.config.hooks.directory));
 };
 
-const run = (config: VipdConfig, path: string, log: Logger): Promise<ExitStatus> =>
+const run = (config: VipdConfig, path: string, log: Logger, hookPhases: readonly HookPhase[]): Promise<ExitStatus> =>
   new Promise((resolve) => {
     const digest = createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
     const agent = createAgent({
       config,
       configStatus: { path, version: digest },
       version: packageVersion(),
+      hookPhases,
       log,
       service: createServiceManager({ env: process.env, pid: process.pid, nowMs: boottimeMs }),
       onExit: (failed) => resolve(failed ? EXIT_REFUSED : EXIT_DONE),

@@ -1,7 +1,8 @@
 /** `vipd cleanup`: what an agent that is gone left behind; the service manager calls it after any death. */
 
 import { hostname } from 'node:os';
-import { loadConfig, renderErrors } from '../../config/load.js';
+import { loadConfig } from '../../config/load.js';
+import { renderErrors } from '../../config/problem.js';
 import type { VipdConfig } from '../../config/types.js';
 import { boottimeMs } from '../../host/clock.js';
 import { acquireLock } from '../../host/lock.js';
@@ -67,7 +68,6 @@ const fenceDatabase = async (config: VipdConfig): Promise<string> => {
     ...(adminPort === null ? {} : { adminPort }),
     credentials,
     check,
-    killOnHang: config.mysql.killOnHang,
     nowMs: boottimeMs,
     log: () => undefined,
   });

@@ -2,7 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { loadWitnessConfig, renderErrors } from '../../config/load.js';
+import { loadWitnessConfig } from '../../config/load.js';
+import { renderErrors } from '../../config/problem.js';
 import type { WitnessConfig } from '../../config/types.js';
 import { emptyRecord } from '../../core/voter.js';
 import { boottimeMs } from '../../host/clock.js';
