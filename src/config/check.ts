@@ -1,6 +1,6 @@
 /** `vipctl check-config`: the same checks as at the start, and what the file means. */
 
-import { promiseMsOf } from './core.js';
+import { promiseMsOf } from './core-config.js';
 import { formatDuration } from './duration.js';
 import { type LoadOptions, type LoadResult, loadEither } from './load.js';
 import { type ConfigError, renderErrors } from './problem.js';
@@ -54,7 +54,7 @@ const describeAgent = (config: VipdConfig): readonly Line[] => {
     ['voters', describeVoters(config)],
     ['VIPs', config.vips.map((vip) => `${vip.address}/${vip.prefixLength} on ${vip.interface}`).join(', ')],
     ['lease', `${formatDuration(heartbeat.intervalMs)} × ${heartbeat.deadAfter} = ${formatDuration(leaseMs)}${extra}`],
-    ['guard', `${guard}; shuts ${Math.floor(guardOpenMs(leaseMs))} ms after the last renewal was sent`],
+    ['guard', `${guard}; shuts ${Math.floor(guardOpenMs(leaseMs))}ms after the last renewal was sent`],
     ['paths', `${heartbeat.paths.length + 1} between the nodes, UDP port ${heartbeat.port}`],
     ['database', describeDatabase(config.mysql)],
     ['checks', config.checks.length === 0 ? 'none of yours' : config.checks.map(({ name }) => name).join(', ')],

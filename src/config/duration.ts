@@ -64,7 +64,8 @@ const refuse = (text: string): Parsed<Millis> => {
 
 const unitOf = (spelling: string): Unit | undefined => {
   const lower = spelling.toLowerCase();
-  return lower in UNIT_MS ? (lower as Unit) : UNIT_SPELLINGS[lower];
+  if (Object.hasOwn(UNIT_MS, lower)) return lower as Unit;
+  return Object.hasOwn(UNIT_SPELLINGS, lower) ? UNIT_SPELLINGS[lower] : undefined;
 };
 
 /** The shortest exact spelling: 90000 is `90s`, 60000 is `1m`. */

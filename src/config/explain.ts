@@ -14,7 +14,13 @@ export type JsonSchema = z.core.JSONSchema.JSONSchema;
 export const explain = (issues: readonly Issue[], schema: z.ZodType): readonly Problem[] => {
   // Made only when there is something to explain: it costs more than reading a sound file.
   const jsonSchema = z.toJSONSchema(schema, { io: 'input' });
-  return issues.flatMap((issue) => explainOne(issue, [], jsonSchema));
+  return withoutConsequences(issues).flatMap((issue) => explainOne(issue, [], jsonSchema));
+};
+
+/** Zod counts the characters of a text that stands where a list should, and finds them too many as well. */
+const withoutConsequences = (issues: readonly Issue[]): readonly Issue[] => {
+  const mistyped = new Set(issues.filter(({ code }) => code === 'invalid_type').map(({ path }) => path.join('\0')));
+  return issues.filter(({ code, path }) => code === 'invalid_type' || !mistyped.has(path.join('\0')));
 };
 
 const explainOne = (issue: Issue, base: Path, schema: JsonSchema): readonly Problem[] => {
@@ -61,7 +67,8 @@ const keysAt = (schema: JsonSchema, path: Path): readonly string[] =>
 
 const child = (schema: JsonSchema, part: string | number): JsonSchema => {
   if (typeof part === 'number') return asSchema(Array.isArray(schema.items) ? schema.items[part] : schema.items);
-  return asSchema(schema.properties?.[part] ?? schema.additionalProperties);
+  const own = Object.hasOwn(schema.properties ?? {}, part) ? schema.properties?.[part] : undefined;
+  return asSchema(own ?? schema.additionalProperties);
 };
 
 const asSchema = (schema: JsonSchema | boolean | undefined): JsonSchema => (typeof schema === 'object' ? schema : {});
@@ -71,6 +78,6 @@ const sectionsWith = (schema: JsonSchema, key: string, path: Path = []): readonl
   Object.entries(schema.properties ?? {}).flatMap(([name, inner]) => {
     const section = asSchema(inner);
     const here = [...path, name];
-    const own = key in (section.properties ?? {}) ? [renderPath(here)] : [];
+    const own = Object.hasOwn(section.properties ?? {}, key) ? [renderPath(here)] : [];
     return [...own, ...sectionsWith(section, key, here)];
   });

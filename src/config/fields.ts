@@ -123,10 +123,9 @@ export const name = (what: string, maxLength = 63) => {
 
 /** Path of a file or directory, from the root. */
 export const absolutePath = (maxBytes = 4_095) => {
-  const hint = 'write an absolute path, such as /etc/vipd/key';
+  const hint = 'write the path from the root, such as /etc/vipd/key';
   return textField({ form: 'absolute path', hint, pattern: '^/' }, (text) => {
-    if (!text.startsWith('/'))
-      return refused(`${quote(text)} is not an absolute path`, `write /${text}, from the root`);
+    if (!text.startsWith('/')) return refused(`${quote(text)} is not an absolute path`, hint);
     if (text.includes('\0')) return refused('the path has a NUL byte in it', hint);
     if (text.split('/').includes('..')) return refused(`${quote(text)} has .. in it`, 'write the path it leads to');
     const bytes = Buffer.byteLength(text);

@@ -17,8 +17,6 @@ import type { VipdConfig, WitnessConfig } from './types.js';
 import { stateWarnings, warnings } from './warnings.js';
 import { witnessSchema, witnessShape } from './witness-schema.js';
 
-export { type ConfigError, renderErrors } from './problem.js';
-
 export interface LoadOptions extends Partial<FileSystem> {
   /** Name of this node where the file names none; the host's unless given. */
   readonly hostName?: string;

@@ -45,7 +45,7 @@ const formOf = (schema: JsonSchema): string => {
     return `list of ${counts}: ${item}`;
   }
   if (typeof schema.additionalProperties === 'object') return `by name: ${formOf(schema.additionalProperties)}`;
-  return 'mapping';
+  return 'section';
 };
 
 const defaultOf = (value: unknown): string | null => {
@@ -58,7 +58,7 @@ const defaultOf = (value: unknown): string | null => {
 /** A Markdown table of all keys. */
 export const renderTable = (keys: readonly KeyReference[]): string => {
   const rows = keys.map(
-    (key) => `| \`${key.key}\` | ${escape(key.form)} | ${defaultCell(key)} | ${escape(key.meaning)} |`,
+    (key) => `| \`${key.key}\` | ${escapeBars(key.form)} | ${defaultCell(key)} | ${escapeBars(key.meaning)} |`,
   );
   return ['| key | what | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
 };
@@ -66,11 +66,11 @@ export const renderTable = (keys: readonly KeyReference[]): string => {
 const defaultCell = ({ default: value, required, form }: KeyReference): string => {
   if (required) return '*required*';
   if (value === null) return '';
-  return value === '' || value === 'none' || form === 'mapping' ? value : `\`${value}\``;
+  return value === '' || value === 'none' || form === 'section' ? value : `\`${value}\``;
 };
 
 /** A bar would end the cell. */
-const escape = (text: string): string => text.replaceAll('|', '\\|');
+const escapeBars = (text: string): string => text.replaceAll('|', '\\|');
 
 const BEGIN = (name: string): string => `<!-- begin ${name}: made by src/config/write-schema.ts -->`;
 const END = (name: string): string => `<!-- end ${name} -->`;

@@ -45,7 +45,7 @@ const checkWitnesses = ({ witnesses, nodes, gateways }: Partial<VipdFile>): read
   if (witnesses === undefined) return [];
   const problems = [...repeated(witnesses, 'witnesses')];
   for (const [index, { name }] of witnesses.entries()) {
-    if (nodes !== undefined && name in nodes) {
+    if (nodes !== undefined && Object.hasOwn(nodes, name)) {
       const why = `${quote(name)} is a node, and a node cannot vote twice`;
       problems.push(wrongAt(['witnesses', index, 'name'], why, 'name a third host'));
     }
@@ -67,7 +67,7 @@ const checkPathNames = ({ heartbeat, nodes }: Partial<VipdFile>): readonly Probl
   return heartbeat.paths.flatMap((path, index) => {
     const at: Path = ['heartbeat', 'paths', index];
     const strangers = Object.keys(path).filter((name) => !known.includes(name));
-    const missing = known.filter((name) => !(name in path));
+    const missing = known.filter((name) => !Object.hasOwn(path, name));
     const hint = `write an address for each of ${known.join(', ')}`;
     return [
       ...strangers.map(

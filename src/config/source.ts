@@ -1,7 +1,18 @@
 /** Turns the bytes of a configuration file into a value, and remembers on which line and column each part of it stands. */
 
 import { isUtf8 } from 'node:buffer';
-import { type Document, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type YAMLError,
+} from 'yaml';
 import { type Path, quote } from './problem.js';
 
 /** No configuration comes near it; a larger file is some other file. */
@@ -53,7 +64,7 @@ export const readSource = (bytes: Buffer): SourceResult => {
   if (deep !== null) return failed(deep, `nests more than ${MAX_NESTING} deep`, 'no key of the configuration does');
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2' });
-  const errors = yamlErrors(document, lines);
+  const errors = yamlErrors(document, lines, text);
   return errors.length > 0 ? { ok: false, errors } : readValue(document, lines);
 };
 
@@ -95,13 +106,27 @@ const YAML_HINTS: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'remove the tag',
 };
 
-const yamlErrors = (document: Document.Parsed, lines: LineCounter): readonly SourceError[] =>
-  [...document.errors, ...document.warnings].slice(0, MAX_YAML_ERRORS).map((error) => ({
+const yamlErrors = (document: Document.Parsed, lines: LineCounter, text: string): readonly SourceError[] => {
+  const all = [...document.errors, ...document.warnings];
+  // A tab upsets everything that follows it.
+  const tabs = all.filter(({ code }) => code === 'TAB_AS_INDENT');
+  return (tabs.length > 0 ? tabs : all).slice(0, MAX_YAML_ERRORS).map((error) => ({
     ...placeOf(lines, error.pos[0]),
-    message:
-      error.code === 'MULTIPLE_DOCS' ? 'holds more than one YAML document' : `is not valid YAML: ${error.message}`,
+    message: yamlMessage(error, text),
     hint: YAML_HINTS[error.code] ?? 'correct the line, or the one before it',
   }));
+};
+
+const yamlMessage = ({ code, message, pos }: YAMLError, text: string): string => {
+  switch (code) {
+    case 'MULTIPLE_DOCS':
+      return 'holds more than one YAML document';
+    case 'DUPLICATE_KEY':
+      return `the key ${quote(/^[^\s:]*/.exec(text.slice(pos[0]))?.[0])} stands twice in one mapping`;
+    default:
+      return `is not valid YAML: ${message}`;
+  }
+};
 
 const readValue = (document: Document.Parsed, lines: LineCounter): SourceResult => {
   const { contents } = document;
