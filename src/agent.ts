@@ -1,6 +1,7 @@
 /** The agent of one node: joins the core to the network, the database, the disk and the operator. */
 
 import { randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
 import { createAddressHolder } from './agent/address.js';
 import { createChangeLog } from './agent/changes.js';
 import { createControl } from './agent/control.js';
@@ -146,7 +147,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   const noteHook = (facts: HookFacts, result: HookResult): void => {
     const failed = result.ran.filter((ran) => ran.exit !== 0);
     const at = momentOf(boottimeMs());
-    const failures = failed.map((ran) => ({ at, phase: facts.phase, name: ran.file, detail: result.detail }));
+    const failures = failed.map((ran) => ({ at, phase: facts.phase, name: basename(ran.file), detail: result.detail }));
     if (!result.ok && failures.length === 0)
       failures.push({ at, phase: facts.phase, name: facts.phase, detail: result.detail });
     const names = new Set(failures.map((failure) => `${failure.phase}/${failure.name}`));
@@ -217,7 +218,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     counters: link.counters,
     checkOutputs,
     hookFailures,
-    databaseVersion: '',
+    databaseVersion: database?.version() ?? '',
     changes,
     config: { ...options.configStatus, loaded: momentOf(startedAt) },
     noWriterSince: hasWriter(state, boottimeMs()) ? null : noWriterSince,
@@ -283,6 +284,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         ...databaseTarget(config),
         credentials,
         check: config.mysql.check,
+        killOnHang: config.mysql.killOnHang,
         pollMs: Math.max(100, config.heartbeat.intervalMs),
         nowMs: boottimeMs,
         log: (level, fields, text) => log[level](fields, text),

@@ -39,12 +39,15 @@ export interface Loop {
 const QUEUE_LIMIT = 10_000;
 /** A timer that fires this much early is fired again rather than spun on. */
 const TIMER_GRAIN_MS: Millis = 0.5;
+/** Nothing due: the loop comes round all the same, and the watchdog with it. */
+const LONGEST_SLEEP_MS: Millis = 1_000;
 
 export const createLoop = (shell: Shell): Loop => {
   const queue: Event[] = [];
   let state: NodeState | null = null;
   let timer: NodeJS.Timeout | null = null;
   let due: Instant = Number.POSITIVE_INFINITY;
+  let steppedAt: Instant = 0;
   let working = false;
   let stopped = false;
 
@@ -97,8 +100,10 @@ export const createLoop = (shell: Shell): Loop => {
     if (working || !state) return;
     working = true;
     try {
-      for (let next = queue.shift(); next && state && !stopped; next = queue.shift())
-        take(step(state, next, shell.now()));
+      for (let next = queue.shift(); next && state && !stopped; next = queue.shift()) {
+        steppedAt = shell.now();
+        take(step(state, next, steppedAt));
+      }
       if (state && !stopped) {
         shell.settled(state);
         arm(state);
@@ -112,12 +117,12 @@ export const createLoop = (shell: Shell): Loop => {
   };
 
   const arm = (current: NodeState): void => {
-    const now = shell.now();
-    const next = wakeAt(current, now);
+    // What came due while the effects were carried out is due now, not past.
+    const next = Math.min(wakeAt(current, steppedAt), steppedAt + LONGEST_SLEEP_MS);
     if (timer && next === due) return;
     if (timer) clearTimeout(timer);
     due = next;
-    timer = setTimeout(onTimer, Math.max(TIMER_GRAIN_MS, next - now));
+    timer = setTimeout(onTimer, Math.max(TIMER_GRAIN_MS, next - shell.now()));
   };
 
   /** Timers run before packets are read, so a stall is seen, and fenced for, before the first of them. */

@@ -45,9 +45,11 @@ const followActive = (turn: Turn): void => {
   const peer = livePeer(s, now);
   if (!peer?.owner || peer.role !== 'active' || peer.position === '') return;
   const replica = s.database.report?.replica;
+  const judged = s.following.term === peer.term;
   const follows = replica !== undefined && replica.io !== 'stopped' && replica.sql === 'running';
-  if (follows) return noteFollowed(turn, peer.term);
-  if (replica?.error !== undefined && !s.holds.has('quarantined')) return;
+  if (follows && judged) return noteFollowed(turn, peer.term);
+  // An error of the applier is the operator's to mend; starting it again would only hide it.
+  if (replica?.error !== undefined && judged && !s.holds.has('quarantined')) return;
   begin(turn, 'follow', peer.position, run(turn, { name: 'database-follow', activePosition: peer.position }));
 };
 
@@ -66,7 +68,8 @@ const begin = (turn: Turn, name: 'follow' | 'fence' | 'apply', target: string, i
 export const onFollowingOutcome = (turn: Turn, id: number, outcome: Outcome): boolean => {
   const { step } = turn.s.following;
   if (step?.id !== id) return false;
-  set(turn, { following: { step: null, retryAt: outcome.ok ? turn.now : turn.now + STEP_RETRY_MS } });
+  const retryAt = outcome.ok ? turn.now : turn.now + STEP_RETRY_MS;
+  set(turn, { following: { ...turn.s.following, step: null, retryAt } });
   if (turn.s.role === 'starting') finishStarting(turn, outcome);
   else if (step.name === 'apply') onAppliedHere(turn, step.target, outcome);
   else if (step.name === 'follow') onFollowed(turn, outcome);
@@ -90,6 +93,7 @@ const onFollowed = (turn: Turn, outcome: Outcome): void => {
   const { config } = turn.s;
   if (outcome.ok) {
     unhold(turn, 'quarantined');
+    set(turn, { following: { ...turn.s.following, term: livePeer(turn.s, turn.now)?.term ?? 0 } });
     return journal(turn, { kind: 'step', cause: 'follow', text: `replicates from ${config.peer}: ${outcome.detail}` });
   }
   if (outcome.detail.startsWith(DIVERGED)) {

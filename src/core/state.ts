@@ -232,6 +232,8 @@ export interface Releasing {
 
 /** What a standby does with its database. */
 export interface Following {
+  /** Our data was compared with the owner of this term, and follows it: once each term, also where a channel runs already. */
+  readonly term: Term;
   readonly step: { readonly id: number; readonly name: 'follow' | 'fence' | 'apply'; readonly target: Position } | null;
   readonly retryAt: Instant;
 }

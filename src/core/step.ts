@@ -75,7 +75,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     handoff: null,
     fencing: null,
     releasing: null,
-    following: { step: null, retryAt: now },
+    following: { term: 0, step: null, retryAt: now },
     moving: null,
     yieldUntil: null,
     retryAt: now,

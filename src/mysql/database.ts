@@ -11,6 +11,7 @@ import { createLinks, type LinkName } from './links.js';
 import { eventsOn, openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
 import { catchUp, follow, openReverse } from './replica.js';
+import { createServerProcess } from './server-process.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS, type StepContext } from './step.js';
 
 export type DatabaseStep = Extract<Step, { readonly name: `database-${string}` }>;
@@ -27,6 +28,8 @@ export interface DatabaseOptions {
   readonly pollMs?: number;
   /** Applying without a move for this long has stalled; default 30 s. */
   readonly stallMs?: number;
+  /** End a server on this host that hangs when it is to be fenced: it would commit its queued work when it wakes. */
+  readonly killOnHang?: boolean;
   readonly nowMs: () => number;
   readonly log: (
     level: 'debug' | 'info' | 'warn' | 'error',
@@ -48,6 +51,8 @@ export interface Database {
    */
   run(step: DatabaseStep, options: StepOptions): Promise<Outcome>;
   lastReport(): DatabaseReport | undefined;
+  /** Family and version as the server told them last; empty: not known yet. */
+  version(): string;
 }
 
 export interface StepOptions {
@@ -73,9 +78,16 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   let leftBehind: Promise<unknown> = Promise.resolve();
   let state = '';
 
+  const serverProcess = createServerProcess();
+  let version = '';
+
   const links = createLinks({
     target: options,
     credentials: options.credentials,
+    onOpened: (name, { session, flavour }) => {
+      version = `${flavour.name === 'mariadb' ? 'MariaDB' : 'MySQL'} ${flavour.version}`;
+      if (name === 'monitor') void serverProcess.learn(session, PROMPT_MS);
+    },
     onLost: (name: LinkName) => {
       options.log('debug', { link: name }, 'database connection ended');
       probe.kick();
@@ -122,6 +134,15 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     });
   };
 
+  /** True when there is a process less to wait for: the next attempt finds the server down. */
+  const endHangingServer = (): boolean => {
+    // A lock that stands in the way is no hang: the health check must have found that nothing answers.
+    if (options.killOnHang !== true || probe.lastReport?.state !== 'hanging') return false;
+    const { killed, detail } = serverProcess.kill();
+    options.log('warn', {}, `the database hangs while it is to be fenced (mysql.kill_on_hang): ${detail}`);
+    return killed;
+  };
+
   const runStep = async (step: DatabaseStep, stepOptions: StepOptions): Promise<Outcome> => {
     for (let i = 1; ; i += 1) {
       if (stepOptions.signal.aborted) return failed(`${step.name}: given up before it began`);
@@ -132,6 +153,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
         if (step.name === 'database-fence') {
           if (failure.kind === 'lost' && i < FENCE_ATTEMPTS) continue;
           if (failure.kind === 'down') return { ok: true, detail: DOWN };
+          if (failure.kind === 'hanging' && i < FENCE_ATTEMPTS && endHangingServer()) continue;
         }
         return failed(explain(step, failure));
       }
@@ -156,6 +178,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       return outcome;
     },
     lastReport: () => probe.lastReport,
+    version: () => version,
   };
 };
 

@@ -29,6 +29,8 @@ export interface Links {
 export interface LinksOptions {
   readonly target: Target;
   readonly credentials: Credentials;
+  /** A connection was opened. */
+  onOpened(name: LinkName, link: Link): void;
   /** A connection ended that we did not end. */
   onLost(name: LinkName): void;
 }
@@ -48,6 +50,7 @@ export const createLinks = (options: LinksOptions): Links => {
       if (closed) throw new DatabaseError('lost', 0, 'the agent is closing its connections');
       const link: Link = { session, flavour };
       open.set(name, link);
+      options.onOpened(name, link);
       session.onLost(() => {
         if (open.get(name) === link) open.delete(name);
         if (!closed) options.onLost(name);

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
 import { containsPosition, countMissing, differencePosition } from '../core/position.js';
 import type { Position } from '../core/types.js';
-import { DatabaseError, kindOf } from './errors.js';
+import { asDatabaseError, DatabaseError, kindOf } from './errors.js';
 import { type Channel, number, type ServerStatus } from './flavour.js';
 import {
   askAside,
@@ -154,13 +154,22 @@ export const follow = async (context: StepContext, activePosition: Position): Pr
       'no channel is configured: set it with CHANGE MASTER TO (MariaDB) or CHANGE REPLICATION SOURCE TO (MySQL)',
     );
   }
-  if (channel.io === 'running' && channel.sql === 'running') {
-    return { ok: true, detail: 'replicating', position: status.position };
-  }
   if (activePosition === '') return failed('the position of the active is not known yet');
+  const runs = channel.io === 'running' && channel.sql === 'running';
   const extra = differencePosition(status.position, activePosition);
-  if (extra !== '') return judgeExtra(extra, channel);
+  const judged = extra === '' ? null : judgeExtra(extra, channel);
+  // A channel that runs may bring more than a position from a heartbeat has; what came from elsewhere shuts it.
+  if (judged?.ok === false && (!runs || judged.detail.startsWith(DIVERGED))) {
+    if (channel.io !== 'stopped' || channel.sql !== 'stopped') await shut(context);
+    return judged;
+  }
+  if (runs) return { ok: true, detail: 'replicating', position: status.position };
   return await startChannel(context, status, false);
+};
+
+/** A node that has something of its own takes nothing more until it was judged; what it received is on the active too. */
+const shut = async (context: StepContext): Promise<void> => {
+  await askPatiently(context, context.flavour.stopReplica, REPLICA_CONTROL_MS);
 };
 
 /**
@@ -189,6 +198,26 @@ export const openReverse = async (context: StepContext): Promise<Outcome> => {
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: among others, the source has not reached the position we start from. */
 const SOURCE_BEHIND = 1236;
 
+/** Clients of an active commit between reading the position and setting it: then it is read again (error 1947). */
+const realignPosition = async (context: StepContext): Promise<void> => {
+  const ask = askCommand(context);
+  for (let attempt = 1; ; attempt += 1) {
+    const realign = await context.flavour.realign(ask);
+    if (realign === undefined) return;
+    try {
+      await ask(realign);
+      return;
+    } catch (error) {
+      const failure = asDatabaseError(error, realign);
+      if (failure.errno !== POSITION_OUTRUN || attempt >= REALIGN_ATTEMPTS) throw failure;
+    }
+  }
+};
+
+/** ER_GTID_POSITION_NOT_FOUND_IN_BINLOG2: the binary log has more by now than the position that is set. */
+const POSITION_OUTRUN = 1947;
+const REALIGN_ATTEMPTS = 20;
+
 /**
  * `sourceMayLag`: the source is a standby that may not have applied yet what this server has, and refuses until it has.
  */
@@ -197,8 +226,7 @@ const startChannel = async (context: StepContext, status: ServerStatus, sourceMa
   const ask = askCommand(context);
   // The replica position can be set only with both threads stopped; with one running nothing was owned meanwhile.
   if (status.channel?.io === 'stopped' && status.channel.sql === 'stopped') {
-    const realign = await flavour.realign(ask);
-    if (realign !== undefined) await ask(realign);
+    await realignPosition(context);
   }
   const endsAtMs = context.nowMs() + CONNECT_CHANNEL_MS;
   await askPatiently(context, flavour.startReplica, REPLICA_CONTROL_MS);

@@ -108,6 +108,7 @@ export const NETWORK_FAULTS: readonly Scenario[] = [
   },
   {
     id: '6b',
+    orphans: 'may be kept',
     title: 'the same, witness sees the standby only',
     outcome: 'one writer, the standby takes over',
     moves: { exactly: 1 },
@@ -121,6 +122,7 @@ export const NETWORK_FAULTS: readonly Scenario[] = [
   },
   {
     id: '6d',
+    orphans: 'may be kept',
     title: 'the same, witness sees none',
     outcome: 'no writer until a majority is back',
     moves: { atMost: 1 },
@@ -136,6 +138,7 @@ export const NETWORK_FAULTS: readonly Scenario[] = [
   { id: '11', title: '30 % packet loss for a minute', outcome: 'no move at the default settings', run: lossy },
   {
     id: '25',
+    orphans: 'may be kept',
     title: 'link of the active down',
     outcome: 'VIP gone there, takeover',
     moves: { exactly: 1 },

@@ -1,6 +1,6 @@
 /** What a scenario has at hand: a healthy lab under write load, and words for what it does and awaits. */
 
-import { activeNode, allAttempts, changesOf, groupProblems, type Move, movesIn } from '../lab/checks.js';
+import { activeNode, allAttempts, changesOf, groupProblems, type Move, movesIn, type Orphans } from '../lab/checks.js';
 import type { LabOptions } from '../lab/host-files.js';
 import { type Lab, type Load, peerOf } from '../lab/lab.js';
 import { type Attempt, longestOutage, monotonicMs } from '../lab/load.js';
@@ -21,6 +21,7 @@ export interface Scenario {
   readonly lab?: LabOptions;
   /** How often the active may change; the default is not at all. */
   readonly moves?: Moves;
+  readonly orphans?: Orphans;
   readonly run: (stage: Stage) => Promise<void>;
 }
 
@@ -57,7 +58,11 @@ export interface StageRecord {
   readonly longestOutageMs: number | undefined;
 }
 
-export const createStage = async (lab: Lab, load: Load): Promise<{ stage: Stage; record: () => StageRecord }> => {
+export const createStage = async (
+  lab: Lab,
+  load: Load,
+  orphans: Orphans,
+): Promise<{ stage: Stage; record: () => StageRecord }> => {
   const active = await activeNode(lab);
   const notes: string[] = [];
   let faultAt: number | undefined;
@@ -90,7 +95,7 @@ export const createStage = async (lab: Lab, load: Load): Promise<{ stage: Stage;
       await untilWritesPass();
     },
     untilWritesPass,
-    untilSettled: () => untilSettled(lab),
+    untilSettled: () => untilSettled(lab, orphans),
     goOn: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     acknowledgedSince,
     outageMs,
@@ -105,10 +110,10 @@ export const createStage = async (lab: Lab, load: Load): Promise<{ stage: Stage;
   return { stage, record };
 };
 
-export const untilSettled = (lab: Lab): Promise<void> =>
+export const untilSettled = (lab: Lab, orphans: Orphans = 'none'): Promise<void> =>
   waitFor(
     async () => {
-      const problems = await groupProblems(lab);
+      const problems = await groupProblems(lab, orphans);
       return problems.length === 0 || problems.join('; ');
     },
     'the group settles',

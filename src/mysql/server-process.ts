@@ -1,0 +1,66 @@
+/** The server's process on this host: known while it answers, so that one that hangs can be ended. */
+
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Session } from './connection.js';
+import { text } from './flavour.js';
+
+export interface ServerProcess {
+  /** Asks a server that answers which process it is. Never throws: then it is not known. */
+  readonly learn: (session: Session, deadlineMs: number) => Promise<void>;
+  /** SIGKILL to the process that was learnt, if it is still the same one. Answers what was done, or why nothing was. */
+  readonly kill: () => { readonly killed: boolean; readonly detail: string };
+}
+
+interface Known {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat (proc(5)): a pid that was given to another process does not have it. */
+  readonly startTime: string;
+}
+
+const SERVER_NAMES: readonly string[] = ['mariadbd', 'mysqld'];
+
+export const createServerProcess = (): ServerProcess => {
+  let known: Known | null = null;
+  return {
+    learn: async (session, deadlineMs) => {
+      try {
+        const [row] = await session.query(
+          'SELECT @@global.pid_file AS pid_file, @@global.datadir AS datadir',
+          deadlineMs,
+        );
+        const file = text(row, 'pid_file');
+        // A relative name is below the data directory (server manual, pid_file).
+        known = identify(readFileSync(file.startsWith('/') ? file : `${text(row, 'datadir')}${file}`, 'utf8'));
+      } catch {
+        // On another host, or its files are not ours to read: it cannot be ended from here.
+        known = null;
+      }
+    },
+    kill: () => {
+      if (!known) return { killed: false, detail: 'its process is not known on this host' };
+      const { pid, startTime } = known;
+      if (identify(String(pid))?.startTime !== startTime)
+        return { killed: false, detail: `process ${pid} has ended already` };
+      try {
+        process.kill(pid, 'SIGKILL');
+        return { killed: true, detail: `process ${pid} was ended (SIGKILL)` };
+      } catch (error) {
+        return {
+          killed: false,
+          detail: `process ${pid} could not be ended: ${error instanceof Error ? error.message : String(error)}`,
+        };
+      }
+    },
+  };
+};
+
+const identify = (pidText: string): Known | null => {
+  const pid = Number(pidText.trim());
+  if (!Number.isInteger(pid) || pid <= 1) return null;
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name stands in brackets and may itself hold brackets and spaces.
+  const name = basename(stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')));
+  const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  return SERVER_NAMES.includes(name) && startTime !== undefined ? { pid, startTime } : null;
+};

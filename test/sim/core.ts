@@ -1,0 +1,37 @@
+/** The core under test: the one this program was built with, or one compiled elsewhere, with a fault planted in it. */
+
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { startNode, step } from '../../src/core/step.js';
+import { wakeAt } from '../../src/core/wake.js';
+import { createWitness, stepWitness } from '../../src/core/witness.js';
+
+export interface Core {
+  readonly startNode: typeof startNode;
+  readonly step: typeof step;
+  readonly wakeAt: typeof wakeAt;
+  readonly createWitness: typeof createWitness;
+  readonly stepWitness: typeof stepWitness;
+}
+
+export const realCore: Core = { startNode, step, wakeAt, createWitness, stepWitness };
+
+type StepModule = Pick<Core, 'startNode' | 'step'>;
+type WakeModule = Pick<Core, 'wakeAt'>;
+type WitnessModule = Pick<Core, 'createWitness' | 'stepWitness'>;
+
+/** `directory` holds the compiled core: step.js and its neighbours. Rejects as `import()` does. */
+export const loadCore = async (directory: string): Promise<Core> => {
+  const load = async (name: string): Promise<unknown> =>
+    import(/* @vite-ignore */ pathToFileURL(join(directory, name)).href);
+  const stepModule = (await load('step.js')) as StepModule;
+  const wakeModule = (await load('wake.js')) as WakeModule;
+  const witnessModule = (await load('witness.js')) as WitnessModule;
+  return {
+    startNode: stepModule.startNode,
+    step: stepModule.step,
+    wakeAt: wakeModule.wakeAt,
+    createWitness: witnessModule.createWitness,
+    stepWitness: witnessModule.stepWitness,
+  };
+};
