@@ -134,16 +134,15 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     });
   };
 
-  /** True when there is a process less to wait for: the next attempt finds the server down. */
-  const endHangingServer = (): boolean => {
-    // A lock that stands in the way is no hang: the health check must have found that nothing answers.
-    if (options.killOnHang !== true || probe.lastReport?.state !== 'hanging') return false;
-    const { killed, detail } = serverProcess.kill();
-    options.log('warn', {}, `the database hangs while it is to be fenced (mysql.kill_on_hang): ${detail}`);
-    return killed;
+  /** At once: it may wake any moment. What it holds of acknowledged commits is in its files. */
+  const endHangingServer = (): void => {
+    if (options.killOnHang !== true || probe.lastReport?.state !== 'hanging') return;
+    const { detail } = serverProcess.kill();
+    options.log('warn', {}, `the database hangs and is to be fenced (mysql.kill_on_hang): ${detail}`);
   };
 
   const runStep = async (step: DatabaseStep, stepOptions: StepOptions): Promise<Outcome> => {
+    if (step.name === 'database-fence') endHangingServer();
     for (let i = 1; ; i += 1) {
       if (stepOptions.signal.aborted) return failed(`${step.name}: given up before it began`);
       try {
@@ -153,7 +152,6 @@ export const createDatabase = (options: DatabaseOptions): Database => {
         if (step.name === 'database-fence') {
           if (failure.kind === 'lost' && i < FENCE_ATTEMPTS) continue;
           if (failure.kind === 'down') return { ok: true, detail: DOWN };
-          if (failure.kind === 'hanging' && i < FENCE_ATTEMPTS && endHangingServer()) continue;
         }
         return failed(explain(step, failure));
       }
