@@ -4,7 +4,13 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], exclude: ['**/*.lab.test.ts', 'test/scenarios/**', 'node_modules/**'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['**/*.lab.test.ts', 'test/scenarios/**', 'node_modules/**'],
+        },
+      },
       {
         test: {
           name: 'lab',

@@ -2,6 +2,7 @@
 
 import type { Evidence } from './event.js';
 import { unfit, unfitToStand } from './fitness.js';
+import { verdict } from './health.js';
 import { newOwnership } from './lease.js';
 import type { PollAnswer, Verdict, VoteAnswer } from './message.js';
 import { containsPosition } from './position.js';
@@ -231,7 +232,7 @@ const askVotes = (turn: Turn): void => {
   if (!election) return;
   const own = judge(s.voter, config.self, claim(s, election.term), now);
   if (!own.granted) return loseElection(turn, [own]);
-  become(turn, 'candidate', election.reason, `asking for term ${election.term}`);
+  const entries = become(turn, 'candidate', election.reason, `asking for term ${election.term}`);
   const voting = {
     ...election,
     phase: 'voting',
@@ -241,7 +242,7 @@ const askVotes = (turn: Turn): void => {
     askAgain: new Map(),
   } as const;
   set(turn, { election: voting });
-  ask(turn);
+  if (entries.includes('ask-votes')) ask(turn);
   count(turn);
 };
 
@@ -254,12 +255,12 @@ const voteForSelf = (turn: Turn): void => {
 };
 
 /** The own vote is on disk, or could not be written. */
-const onOwnVote = (turn: Turn, verdict: Verdict): void => {
+const onOwnVote = (turn: Turn, own: Verdict): void => {
   const { election, config } = turn.s;
   if (!election) return;
-  if (!verdict.granted) {
+  if (!own.granted) {
     withdraw(turn, election.term);
-    return stepBack(turn, 'disk', verdict.why, 10 * config.intervalMs);
+    return stepBack(turn, 'disk', own.why, 10 * config.intervalMs);
   }
   const entries = become(turn, 'promoting', 'elected', `term ${election.term}`);
   const leaseUntil = election.voteSentAt + countedLease(config.leaseMs);
@@ -269,7 +270,7 @@ const onOwnVote = (turn: Turn, verdict: Verdict): void => {
     yieldUntil: null,
     failedElections: 0,
   });
-  startPromotion(turn, entries, [...election.answers.values(), verdict]);
+  startPromotion(turn, entries, [...election.answers.values(), own]);
 };
 
 /** Refusals tell what to do: ask for a higher term, wait out a promise, or hold. */
@@ -328,6 +329,10 @@ const describe = (voter: VoterName, election: Election): string => {
 export const tickElection = (turn: Turn): void => {
   const { election, config } = turn.s;
   if (!election) return;
+  if (turn.s.role === 'candidate' && verdict(turn.s).health === 'failed') {
+    withdraw(turn, election.term);
+    return stepBack(turn, 'unfit', verdict(turn.s).cause, config.intervalMs);
+  }
   askThoseDue(turn, election);
   const limit = Math.max(config.leaseMs, ELECTION_INTERVALS * config.intervalMs);
   if (turn.now - election.startedAt >= limit) {

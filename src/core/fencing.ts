@@ -6,7 +6,7 @@ import { SERVED, startRelease } from './release.js';
 import type { Fencing, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
 import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS } from './timing.js';
-import { cancel, journal, knownTerm, livePeer, run, set, stepDone, type Turn, vipOff } from './turn.js';
+import { cancel, journal, knownTerm, livePeer, reply, run, set, stepDone, type Turn, vipOff } from './turn.js';
 import type { Position } from './types.js';
 
 /** Every way into `fencing`. Nothing is waited for before the VIP goes. */
@@ -37,8 +37,19 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
     term,
     goBack: neverOpened(s) ?? SERVED,
   };
-  set(turn, { owner: null, promotion: null, handoff: null, fencing });
+  tellAskers(turn, cause, detail);
+  set(turn, { owner: null, promotion: null, handoff: null, order: null, fencing });
   runDemoteHook(turn, cause);
+};
+
+/** Whoever asked for a move or a promotion that ends here is told so. */
+const tellAskers = (turn: Turn, cause: Cause, detail: string): void => {
+  const { handoff, order } = turn.s;
+  const text = `not finished: ${cause}${detail === '' ? '' : `: ${detail}`}; see \`vipctl status\``;
+  if (order) reply(turn, order.commandId, true, false, text);
+  if (!handoff || cause === 'handed-off') return;
+  reply(turn, handoff.commandId, true, false, text);
+  if (handoff.wishId !== 0) set(turn, { wishAnswer: { id: handoff.wishId, outcome: 'undone', text } });
 };
 
 /** A promotion that recorded its term and failed before the database was writable served nobody. */

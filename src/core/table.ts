@@ -4,7 +4,15 @@ import type { Role } from './message.js';
 import { journal, set, type Turn } from './turn.js';
 
 /** What entering a role by a row asks for at once, in this order; carried out by the module that owns the step. */
-export type Entry = 'vip-off' | 'fence-database' | 'poll' | 'beat' | 'prepare' | 'post-promote' | 'demote' | 'exit';
+export type Entry =
+  | 'vip-off'
+  | 'fence-database'
+  | 'ask-votes'
+  | 'beat'
+  | 'prepare'
+  | 'post-promote'
+  | 'demote'
+  | 'exit';
 
 export interface Transition {
   readonly from: Role;
@@ -27,10 +35,10 @@ export const transitions = [
   row('starting', 'standby', 'fenced', 'the VIP is off and the database is read-only or down', 'beat'),
   row('starting', 'stopped', 'stop', 'asked to stop', 'exit'),
 
-  row('standby', 'candidate', 'promise-ran-out', 'the owner has been silent for a lease', 'poll'),
-  row('standby', 'candidate', 'released', 'the owner released its term', 'poll'),
-  row('standby', 'candidate', 'no-owner', 'nobody has owned a term since this node listens', 'poll'),
-  row('standby', 'candidate', 'ordered', 'the operator asked for it', 'poll'),
+  row('standby', 'candidate', 'promise-ran-out', 'the owner has been silent for a lease', 'ask-votes'),
+  row('standby', 'candidate', 'released', 'the owner released its term', 'ask-votes'),
+  row('standby', 'candidate', 'no-owner', 'nobody has owned a term since this node listens', 'ask-votes'),
+  row('standby', 'candidate', 'ordered', 'the operator asked for it', 'ask-votes'),
   row('standby', 'stopped', 'stop', 'asked to stop', 'exit'),
 
   row('candidate', 'standby', 'refused', 'no majority would grant the term'),

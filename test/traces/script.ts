@@ -1,6 +1,7 @@
 /** Reads a scenario written as text, plays it in the world, and sets the trace of each part below its commands. */
 
 import type { Command } from '../../src/core/event.js';
+import { composeBeat } from '../../src/core/lease.js';
 import type { CoreConfig } from '../../src/core/types.js';
 import {
   command,
@@ -46,6 +47,7 @@ const parse = (text: string): readonly Part[] =>
 export const play = (text: string): string => {
   let world: World | null = null;
   const rendered = parse(text).map(({ comments, commands }) => {
+    const before = world;
     const from = world?.trace.length ?? 0;
     const added: string[] = [];
     for (const line of commands) {
@@ -55,7 +57,8 @@ export const play = (text: string): string => {
       else if (!world) throw new Error(`a scenario begins with \`group\` or \`settled\`, not: ${line}`);
       else perform(world, verb, args, line);
     }
-    if (world) added.push(...world.trace.slice(from));
+    // A part that begins anew has a trace of its own.
+    if (world) added.push(...world.trace.slice(world === before ? from : 0));
     const head = [...comments, ...commands];
     return commands.length === 0 ? head.join('\n') : [...head, SEPARATOR, ...added].join('\n');
   });
@@ -137,6 +140,8 @@ const perform = (world: World, verb: string, args: readonly string[], line: stri
         address: '10.99.0.100',
         restored: second === 'restored',
       });
+    case 'claim':
+      return claim(world, name, second, Number(rest[0]));
     case 'evidence':
       return evidence(world, name, args.slice(1));
     case 'operator':
@@ -193,6 +198,14 @@ const database = (world: World, name: string, what: string, detail: string): voi
     default:
       throw new Error(`a database is not ${what}`);
   }
+};
+
+/** A genuine BEAT by which `from` says that it owns a term: what no run of the protocol leads to, and must be survived. */
+const claim = (world: World, from: string, to: string, term: number): void => {
+  const { state } = host(world, from);
+  if (!state) throw new Error(`${from} has no agent to speak for it`);
+  const beat = { ...composeBeat(state, world.now), owner: true, role: 'active', term } as const;
+  deliver(world, host(world, to), { type: 'message', from, message: beat });
 };
 
 const evidence = (world: World, name: string, words: readonly string[]): void => {
