@@ -79,6 +79,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     : 'guard: address; only the lifetimes of the addresses stand behind the lease';
   let guardReady = false;
   let reopen: NodeJS.Timeout | null = null;
+  let reinstall: NodeJS.Timeout | null = null;
   const holds = (): boolean => holding && now() < leaseUntil && (guard?.holds() ?? true);
 
   const announcer: Announcer = createAnnouncer({
@@ -130,9 +131,9 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     const held = holding;
     void vips.remove().catch(() => undefined);
     installGuard();
-    log('error', 'the guard was removed from nftables by another hand; it was built anew');
+    if (guardReady) log('error', 'the guard was removed from nftables by another hand; it was built anew');
     if (!held) return;
-    if (now() < leaseUntil && guard.openUntil(leaseUntil)) void putBack('guard');
+    if (guardReady && now() < leaseUntil && guard.openUntil(leaseUntil)) void putBack('guard');
     else emit({ type: 'vip-lost', address: 'the guard could not be opened again', restored: false });
   };
 
@@ -143,11 +144,21 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       guardReady = true;
       guardDetail = 'installed';
     } catch (cause) {
+      const why = messageOf(cause);
+      // Told once, and tried again for as long as it takes.
+      if (guardReady || guardDetail !== why)
+        log('error', `the guard cannot be used, so this node will not be active: ${why}`);
       guardReady = false;
-      guardDetail = messageOf(cause);
-      log('error', `the guard cannot be used, so this node will not be active: ${guardDetail}`);
+      guardDetail = why;
+      if (reinstall) clearTimeout(reinstall);
+      reinstall = setTimeout(openGuard, REOPEN_MS);
     }
     emit({ type: 'check', name: 'guard', ok: guardReady, detail: guardDetail });
+  };
+
+  const openGuard = (): void => {
+    installGuard();
+    if (guardReady) guard?.watch(onGuardGone);
   };
 
   const openVips = async (): Promise<void> => {
@@ -164,8 +175,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
   return {
     open: async () => {
-      installGuard();
-      if (guardReady) guard?.watch(onGuardGone);
+      openGuard();
       if (!guard) emit({ type: 'check', name: 'guard', ok: true, detail: guardDetail });
       await openVips();
       links.start();
@@ -234,6 +244,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
     close: () => {
       if (reopen) clearTimeout(reopen);
+      if (reinstall) clearTimeout(reinstall);
       announcer.stop();
       links.close();
       sockets.close();

@@ -55,8 +55,8 @@ const unfitToServe = (s: NodeState): string => {
 const unfitReplica = (s: NodeState, now: Instant): string => {
   const replica = s.database.report?.replica;
   const peer = livePeer(s, now);
-  if (replica?.error) return `replication stopped by an error: ${replica.error}`;
-  if (replica?.filters) return 'replication filters are set: this node may lack data';
+  const broken = brokenApplier(s);
+  if (broken !== '') return broken;
   if (!peer?.owner) return '';
   if (!replica) return 'this node does not replicate from the active';
   const has = containsPosition(s.database.received, peer.position);
@@ -86,8 +86,16 @@ export const unfitToStand = (s: NodeState, order: boolean, acceptLoss: boolean):
       if (s.holds.has(name)) return `${name}: ${s.holds.get(name)?.why ?? ''}`;
     }
   }
+  return acceptLoss ? '' : brokenApplier(s);
+};
+
+/**
+ * What was received cannot be trusted to be applied. A receiver that lost its source is no such thing: the source may be
+ * dead, and what did not arrive is weighed as a loss. Whoever served last needs nothing from its channel.
+ */
+const brokenApplier = (s: NodeState): string => {
   const replica = s.database.report?.replica;
-  if (!acceptLoss && replica?.error) return `replication stopped by an error: ${replica.error}`;
-  if (!acceptLoss && replica?.filters) return 'replication filters are set: this node may lack data';
-  return '';
+  if (!replica || lastServer(s) === s.config.self) return '';
+  if (replica.sql === 'stopped' && replica.error) return `replication stopped by an error: ${replica.error}`;
+  return replica.filters ? 'replication filters are set: this node may lack data' : '';
 };

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, accountOf } from './account.js';
 import { captureOutput } from './output.js';
+import { goLast } from './priority.js';
 import { groupIsAlive, signalGroup } from './process-group.js';
 
 /** Between SIGTERM at the deadline and SIGKILL: time to tidy up, short enough to leave the schedule alone. */
@@ -89,6 +90,7 @@ export const startProcess = (request: ProcessRequest): RunningProcess => {
   } catch (error) {
     return notStarted(`cannot run ${request.command[0]}: ${messageOf(error)}`);
   }
+  if (child.pid !== undefined) goLast(child.pid);
   return supervise(child, request, startedMs);
 };
 

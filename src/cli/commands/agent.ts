@@ -13,6 +13,7 @@ import { boottimeMs } from '../../host/clock.js';
 import { listHookPhases } from '../../host/hook-directory.js';
 import { acquireLock } from '../../host/lock.js';
 import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
+import { goFirst } from '../../host/priority.js';
 import { createServiceManager } from '../../host/systemd.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { packageVersion } from './version.js';
@@ -29,7 +30,9 @@ export const runAgent = async (path: string, level: LogLevel): Promise<ExitStatu
     process.stderr.write(`${renderErrors(loaded.errors)}\n`);
     return EXIT_BAD_CONFIG;
   }
-  for (const warning of loaded.warnings) log.warn(warning);
+  for (const warning of loaded.warnings) log.warn(renderErrors([warning]));
+  const refused = goFirst();
+  if (refused) log.info(refused);
   const lock = acquireLock(agentLockPath(loaded.config));
   if (lock.kind === 'held') {
     const by = lock.heldBy === null ? 'another process' : `process ${lock.heldBy}`;

@@ -9,6 +9,7 @@ import { emptyRecord } from '../../core/voter.js';
 import { boottimeMs } from '../../host/clock.js';
 import { acquireLock, type LockResult } from '../../host/lock.js';
 import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
+import { goFirst } from '../../host/priority.js';
 import { createRecordStore } from '../../host/store.js';
 import { createServiceManager } from '../../host/systemd.js';
 import { createPaths, type Remote } from '../../net/paths.js';
@@ -28,6 +29,7 @@ export const runWitness = async (path: string, level: LogLevel): Promise<ExitSta
     process.stderr.write(`${renderErrors(loaded.errors)}\n`);
     return EXIT_BAD_CONFIG;
   }
+  for (const warning of loaded.warnings) log.warn(renderErrors([warning]));
   const { config } = loaded;
   const lock = lockWitness(config);
   if (lock.kind === 'held') {
@@ -36,6 +38,8 @@ export const runWitness = async (path: string, level: LogLevel): Promise<ExitSta
     );
     return EXIT_REFUSED;
   }
+  const refused = goFirst();
+  if (refused) log.info(refused);
   return serve(config, log);
 };
 

@@ -1,0 +1,25 @@
+/** Scheduling priority: the agent before others on its host, and what it starts like anybody else. */
+
+import { constants, setPriority } from 'node:os';
+
+/**
+ * A lease must be renewed also where a host is busy. Real-time priority, where the unit gives it, goes before this.
+ * Answers why it could not be done; null: done.
+ */
+export const goFirst = (): string | null => {
+  try {
+    setPriority(constants.priority.PRIORITY_HIGHEST);
+    return null;
+  } catch (cause) {
+    return `the priority of this process could not be raised: ${cause instanceof Error ? cause.message : String(cause)}`;
+  }
+};
+
+/** Children inherit the priority (fork(2)); a health script must not compete with what it judges. */
+export const goLast = (pid: number): void => {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_NORMAL);
+  } catch {
+    // It has ended already, or this process never had more to give.
+  }
+};
