@@ -168,6 +168,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   let database: ReturnType<typeof createDatabase> | null = null;
   let steps: ReturnType<typeof createSteps> | null = null;
   let serving = false;
+  let rejecting = false;
   let summary = '';
 
   const settled = (state: NodeState): void => {
@@ -177,6 +178,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     if (serves !== serving) {
       serving = serves;
       database?.setServing(serves);
+    }
+    const rejects = state.handoff?.phase === 'demoting' || state.handoff?.phase === 'applying';
+    if (rejects !== rejecting) {
+      rejecting = rejects;
+      address.rejectNew(rejects);
     }
     noWriterSince = hasWriter(state, now) ? null : (noWriterSince ?? now);
     const text = `${state.role}, term ${state.owner?.term ?? state.voter.record?.maxTerm ?? 0}`;
@@ -294,7 +300,12 @@ export const createAgent = (options: AgentOptions): Agent => {
         database,
         address,
         hooks,
-        hookFacts: { group: config.group, node: self, peer, vips: config.vips.map((vip) => vip.address) },
+        hookFacts: {
+          group: config.group,
+          node: self,
+          peer,
+          vips: config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
+        },
         gatherEvidence: createEvidence(config, boottimeMs),
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,
         emit,

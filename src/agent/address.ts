@@ -33,6 +33,8 @@ export interface AddressHolder {
   readonly off: () => Promise<Outcome>;
   /** A renewed lease. False: the guard had shut already, and what it guarded must be fenced. */
   readonly renew: (leaseUntil: Instant) => boolean;
+  /** New connections are answered with a reset, those that stand go on: while a planned move shuts clients out. */
+  readonly rejectNew: (on: boolean) => void;
   /** Who answers for the VIPs? ok: nobody, or nobody any more but the peer. */
   readonly probe: () => Promise<Outcome>;
   readonly state: () => AddressState;
@@ -228,6 +230,14 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         vips.refresh(lifetimeSeconds).catch((cause: unknown) => log('error', messageOf(cause)));
       }
       return true;
+    },
+
+    rejectNew: (on) => {
+      try {
+        if (guardReady) guard?.rejectNew(on);
+      } catch (cause) {
+        log('warn', messageOf(cause));
+      }
     },
 
     probe: () => probe(options),

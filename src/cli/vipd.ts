@@ -26,7 +26,7 @@ const program = new Command('vipd')
   .exitOverride()
   .addHelpText(
     'after',
-    '\nExit status: 0 stopped as asked; 1 failed; 2 usage; 4 configuration invalid.\nSee also vipctl(8).\n',
+    '\nExit status: 0 stopped as asked; 1 failed; 2 usage; 4 configuration invalid.\nThe agent is shown and steered by vipctl; see `vipctl --help`.\n',
   )
   .action(async (options: { config: string; logLevel: LogLevel }) => {
     const { runAgent } = await import('./commands/agent.js');

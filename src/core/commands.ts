@@ -106,7 +106,8 @@ const onPause = (turn: Turn, id: number, on: boolean, forMs: number): void => {
   const version = voter.record.pause.version + 1;
   record(turn, { pause: { version, on, leftMs: on && forMs > 0 ? forMs : -1 } });
   applyPause(turn);
-  if (on) return reply(turn, id, true, true, 'paused: nothing moves by itself until `vipctl resume`');
+  const until = forMs > 0 ? `for ${Math.round(forMs / 1_000)} s, or until \`vipctl resume\`` : 'until `vipctl resume`';
+  if (on) return reply(turn, id, true, true, `paused: nothing moves by itself ${until}`);
   forgetTroubles(turn);
   reply(turn, id, true, true, 'resumed');
 };

@@ -6,7 +6,7 @@ import { verdict } from './health.js';
 import { newOwnership } from './lease.js';
 import type { PollAnswer, Verdict, VoteAnswer } from './message.js';
 import { containsPosition } from './position.js';
-import { startPromotion } from './promotion.js';
+import { newestServed, startPromotion, wasInSync } from './promotion.js';
 import { SERVED, startRelease } from './release.js';
 import type { Election, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
@@ -28,7 +28,7 @@ import {
   unhold,
   vote,
 } from './turn.js';
-import type { Millis, VoterName } from './types.js';
+import type { Millis, Term, VoterName } from './types.js';
 import { judge, makeRecord, onVote } from './voter.js';
 
 type Opening = Extract<Cause, 'promise-ran-out' | 'released' | 'no-owner' | 'ordered'>;
@@ -42,7 +42,8 @@ export const considerCandidacy = (turn: Turn): void => {
   if (s.order && !s.voter.record) vote(turn, makeRecord(s.voter, now)); // the operator's word stands for what cannot be heard
   const opening = findOpening(turn.s, now);
   if (!opening) return;
-  if (isBlind(turn) || isYielding(turn, opening)) return;
+  const { record } = turn.s.voter;
+  if (isBlind(turn, record?.servedTerm ?? 0, record?.sync ?? false) || isYielding(turn, opening)) return;
   const why = unfitToStand(turn.s, s.order !== null, s.order?.acceptLoss ?? false);
   if (why !== '') return refuse(turn, why);
   if (lacksEvidence(turn, opening)) return;
@@ -77,18 +78,21 @@ const findOpening = (s: NodeState, now: number): Opening | null => {
   return voter.record.holder === null || !s.lastOwner ? 'no-owner' : 'promise-ran-out';
 };
 
-/** Starting up: the peer is not heard, and what it may have committed since is not known here. */
-const isBlind = (turn: Turn): boolean => {
+/**
+ * Starting up: the peer is not heard, and what it may have committed since is not known here. `sync` and `servedTerm` as
+ * the newest record has them that could be read: our own at first, then those of the voters that would grant the term.
+ */
+const isBlind = (turn: Turn, servedTerm: Term, sync: boolean): boolean => {
   const { s, now } = turn;
   const { record } = s.voter;
-  if (!record || s.order?.acceptLoss || peerHeard(s, now) || record.servedTerm === 0) return false;
-  const servedLast = record.holder === s.config.self && record.maxTerm === record.servedTerm;
-  const followed = s.peer.servedSeen >= record.servedTerm;
-  if (record.dataTerm >= record.servedTerm && (servedLast || followed || record.sync)) return false;
+  if (!record || s.order?.acceptLoss || peerHeard(s, now) || servedTerm === 0) return false;
+  const servedLast = record.holder === s.config.self && record.maxTerm === servedTerm;
+  const followed = s.peer.servedSeen >= servedTerm;
+  if (record.dataTerm >= servedTerm && (servedLast || followed || sync)) return false;
   const lacking =
-    record.dataTerm < record.servedTerm
-      ? `term ${record.servedTerm} served last, and this node's data is of term ${record.dataTerm}`
-      : `replication was not in sync when term ${record.servedTerm} served, and its owner is not heard`;
+    record.dataTerm < servedTerm
+      ? `term ${servedTerm} served last, and this node's data is of term ${record.dataTerm}`
+      : `replication was not in sync when term ${servedTerm} served, and its owner is not heard`;
   hold(turn, 'stale', `${lacking}; start ${s.config.peer}, or run \`vipctl promote --accept-loss\``);
   dropOrder(turn, `refused: stale: ${lacking}`);
   return true;
@@ -232,6 +236,10 @@ const askVotes = (turn: Turn): void => {
   if (!election) return;
   const own = judge(s.voter, config.self, claim(s, election.term), now);
   if (!own.granted) return loseElection(turn, [own]);
+  const verdicts = [...election.answers.values(), own];
+  // A voter that was there when the standby was lost knows better than our own record.
+  if (isBlind(turn, newestServed(verdicts), wasInSync(verdicts)))
+    return stepBack(turn, 'refused', 'stale', s.config.leaseMs);
   const entries = become(turn, 'candidate', election.reason, `asking for term ${election.term}`);
   const voting = {
     ...election,
@@ -374,7 +382,7 @@ export const onEvidence = (turn: Turn, evidence: Evidence): void => {
   unhold(turn, 'isolated');
   if (evidence.peerDatabase === 'refuses') {
     set(turn, { evidence: { ...base, verdict: 'peer-alive' } });
-    const why = `the agent of ${peer} is silent but its database lives and refuses to become read-only`;
+    const why = `the agent of ${peer} is silent, but its database answers and is not known to be read-only`;
     return hold(turn, 'peer-alive', `${why}: ${evidence.detail}`);
   }
   unhold(turn, 'peer-alive');

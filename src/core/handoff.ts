@@ -47,6 +47,7 @@ export const startHandoff = (turn: Turn, request: HandoffRequest): void => {
     force: request.force,
     timeoutMs: request.timeoutMs > 0 ? request.timeoutMs : HANDOFF_DEADLINE_MS,
     finalPosition: '',
+    demotedAt: null,
     reason: request.detail === '' ? request.cause : `${request.cause}: ${request.detail}`,
     commandId: request.commandId,
     wishId: request.wishId,
@@ -127,7 +128,7 @@ const begin = (turn: Turn, handoff: Handoff): void => {
 const demote = (turn: Turn, handoff: Handoff): void => {
   const left = Math.max(1, handoff.until - turn.now);
   const stepId = run(turn, { name: 'database-demote', force: handoff.force, timeoutMs: left });
-  set(turn, { handoff: { ...handoff, phase: 'demoting', stepId, phaseSince: turn.now } });
+  set(turn, { handoff: { ...handoff, phase: 'demoting', stepId, phaseSince: turn.now, demotedAt: turn.now } });
 };
 
 const onDemoted = (turn: Turn, handoff: Handoff, outcome: Outcome): void => {
@@ -147,7 +148,7 @@ export const onApplied = (turn: Turn, applied: Position): void => {
   if (handoff?.phase !== 'applying' || applied === '' || applied !== handoff.finalPosition) return;
   stepDone(turn, 'apply', handoff.phaseSince, `${config.peer} has applied the final position`);
   reply(turn, handoff.commandId, false, true, `${config.peer} has applied it; moving the VIP`);
-  const outageFrom = handoff.startedAt;
+  const outageFrom = handoff.demotedAt ?? handoff.startedAt;
   const { commandId, wishId, startedAt } = handoff;
   set(turn, { moving: { commandId, wishId, startedAt, outageFrom, until: now + handoff.timeoutMs } });
   fence(turn, 'handed-off', handoff.reason, handoff.finalPosition);
@@ -208,7 +209,7 @@ export const tickMoving = (turn: Turn): void => {
   set(turn, { moving: null });
   const took = Math.round(now - moving.startedAt);
   const text = arrived
-    ? `${config.peer} is active with term ${peer.term}; ${took} ms from the request`
+    ? `${config.peer} is active with term ${peer.term}; writes were refused for about ${Math.round(now - moving.outageFrom)} ms, ${took} ms from the request on`
     : `${config.peer} did not become active within the time given; see \`vipctl status\``;
   if (moving.wishId !== 0) set(turn, { wishAnswer: { id: moving.wishId, outcome: arrived ? 'done' : 'undone', text } });
   reply(turn, moving.commandId, true, arrived, text);

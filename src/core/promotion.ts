@@ -10,7 +10,7 @@ import type { NodeState, Promotion } from './state.js';
 import { become, type Entry } from './table.js';
 import { backOff } from './timing.js';
 import { hold, journal, livePeer, reply, run, set, stepDone, type Turn, unhold } from './turn.js';
-import type { HoldName, Millis, Position } from './types.js';
+import type { HoldName, Millis, Position, Term } from './types.js';
 
 /** Entered with a fresh term, whose lease is being renewed from now on. */
 export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: readonly Verdict[]): void => {
@@ -30,7 +30,7 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     progress: 'applying what was received',
     lastPosition: lastKnownPosition(s, verdicts),
     lastSync: wasInSync(verdicts),
-    servedBefore: Math.max(...verdicts.map((v) => v.servedTerm)),
+    servedBefore: newestServed(verdicts),
     lossMs: 0,
     acceptLoss: s.order?.acceptLoss ?? false,
   };
@@ -43,9 +43,12 @@ const lastKnownPosition = (s: NodeState, verdicts: readonly Verdict[]): Position
   return [...told, s.peer.beat?.position ?? '', s.peer.release?.finalPosition ?? ''].reduce(mergePositions, '');
 };
 
+/** The newest term that served, as these voters know it. */
+export const newestServed = (verdicts: readonly Verdict[]): Term => Math.max(...verdicts.map((v) => v.servedTerm));
+
 /** In sync only if every vote of our majority that knows the newest term says so: one that says `off` may be the newer. */
-const wasInSync = (verdicts: readonly Verdict[]): boolean => {
-  const newest = Math.max(...verdicts.map((v) => v.servedTerm));
+export const wasInSync = (verdicts: readonly Verdict[]): boolean => {
+  const newest = newestServed(verdicts);
   return verdicts.filter((v) => v.servedTerm === newest).every((v) => v.granted && v.sync);
 };
 
@@ -83,7 +86,9 @@ const weighLoss = (turn: Turn, position: Position): boolean => {
   const { promotion, config, peer, lastOwner } = turn.s;
   if (!promotion) return false;
   if (lastOwner?.name === config.self) return true;
-  const missing = promotion.lastPosition !== '' && !containsPosition(position, promotion.lastPosition);
+  // What nobody knows is not taken for nothing: some term served, and no word of its data is left.
+  const unknown = promotion.lastPosition === '' && promotion.servedBefore > 0;
+  const missing = unknown || (promotion.lastPosition !== '' && !containsPosition(position, promotion.lastPosition));
   if (promotion.lastSync || !missing) {
     const why = promotion.lastSync
       ? 'every acknowledged commit was received here (sync)'
@@ -91,7 +96,8 @@ const weighLoss = (turn: Turn, position: Position): boolean => {
     journal(turn, { kind: 'step', cause: 'loss', text: why });
     return true;
   }
-  const lossMs = peer.caughtUpAt === null ? Number.POSITIVE_INFINITY : Math.max(0, peer.heardAt - peer.caughtUpAt);
+  const lossMs =
+    unknown || peer.caughtUpAt === null ? Number.POSITIVE_INFINITY : Math.max(0, peer.heardAt - peer.caughtUpAt);
   const text = describeLoss(lossMs, countMissing(promotion.lastPosition, position));
   set(turn, { promotion: { ...promotion, lossMs } });
   if (config.maxLossMs === 'any' || promotion.acceptLoss || lossMs <= config.maxLossMs) {

@@ -193,6 +193,8 @@ export interface Handoff {
   readonly force: boolean;
   readonly timeoutMs: Millis;
   readonly finalPosition: Position;
+  /** When the database began to refuse writes. */
+  readonly demotedAt: Instant | null;
   readonly reason: string;
   /** 0: nobody waits for an answer. */
   readonly commandId: number;

@@ -3,11 +3,12 @@
 import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
 import type { DatabaseReport } from '../core/types.js';
+import type { Session } from './connection.js';
 import type { Credentials } from './credentials.js';
 import { demote, preflight } from './demote.js';
 import { asDatabaseError, type DatabaseError } from './errors.js';
 import { fence } from './fence.js';
-import { createLinks, type LinkName } from './links.js';
+import { createLinks, type Link, type LinkName } from './links.js';
 import { eventsOn, openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
 import { catchUp, follow, openReverse } from './replica.js';
@@ -50,6 +51,13 @@ export interface Database {
    * by the signal takes its waiting statement back and undoes nothing.
    */
   run(step: DatabaseStep, options: StepOptions): Promise<Outcome>;
+  /**
+   * Work that is no step of the core's, on the steps' connection and in their queue, once nothing is left behind of a
+   * channel that is being stopped. Rejects with what `work` rejects with, or a DatabaseError.
+   */
+  use<T>(work: (link: Link) => Promise<T>): Promise<T>;
+  /** The watch has logged in (again): what the server says of itself may be new. */
+  onConnected(listener: (session: Session) => void): void;
   lastReport(): DatabaseReport | undefined;
   /** Family and version as the server told them last; empty: not known yet. */
   version(): string;
@@ -74,6 +82,7 @@ export const DOWN = 'down';
 
 export const createDatabase = (options: DatabaseOptions): Database => {
   const listeners: ((report: DatabaseReport) => void)[] = [];
+  const connectedListeners: ((session: Session) => void)[] = [];
   let last: Promise<unknown> = Promise.resolve();
   let leftBehind: Promise<unknown> = Promise.resolve();
   let state = '';
@@ -86,7 +95,9 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     credentials: options.credentials,
     onOpened: (name, { session, flavour }) => {
       version = `${flavour.name === 'mariadb' ? 'MariaDB' : 'MySQL'} ${flavour.version}`;
-      if (name === 'monitor') void serverProcess.learn(session, PROMPT_MS);
+      if (name !== 'monitor') return;
+      void serverProcess.learn(session, PROMPT_MS);
+      for (const listener of connectedListeners) listener(session);
     },
     onLost: (name: LinkName) => {
       options.log('debug', { link: name }, 'database connection ended');
@@ -174,6 +185,17 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       const outcome = last.then(() => runStep(step, stepOptions));
       last = outcome;
       return outcome;
+    },
+    use: (work) => {
+      const result = last.then(async () => {
+        await leftBehind;
+        return await work(await links.get('command', PROMPT_MS));
+      });
+      last = result.catch(() => undefined);
+      return result;
+    },
+    onConnected: (listener) => {
+      connectedListeners.push(listener);
     },
     lastReport: () => probe.lastReport,
     version: () => version,

@@ -1,0 +1,150 @@
+/** On the new active: feeds shipped transactions to the server through its own client, each with its original GTID. */
+
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Target } from './connection.js';
+import type { Credentials } from './credentials.js';
+import { startProgram } from './salvage-program.js';
+
+export interface Applier {
+  /** The server's id of the client's connection, once it has logged in; 0 before. */
+  readonly connectionId: number;
+  /** Resolves when more can be taken. @throws Error with what the server said, or where nothing moves any more. */
+  write(bytes: Buffer): Promise<void>;
+  /** All has been written: waits for the last of it. @throws Error as `write` */
+  finish(): Promise<void>;
+  /**
+   * Ends the client where it stands; the server rolls back what was not committed. Never by closing its input: the client
+   * runs what it has of a statement that was cut off.
+   */
+  kill(): Promise<void>;
+}
+
+export interface ApplierOptions {
+  readonly target: Target;
+  readonly credentials: Credentials;
+  /** Nothing taken by the server for this long: it has stalled. */
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+  /** Default mariadb. */
+  readonly program?: string;
+}
+
+/** Tells the client's connection, so that it can be ended on the server as well. */
+const WHO_AM_I = 'SELECT CONNECTION_ID();\n';
+/** What a server of the default settings takes and more (mariadb-binlog prints large transactions in fragments). */
+const MAX_PACKET = '1G';
+
+/** @throws Error where the login cannot be handed over. */
+export const startApplier = async (options: ApplierOptions): Promise<Applier> => {
+  const { signal, stallMs } = options;
+  const name = options.program ?? 'mariadb';
+  const login = await writeLogin(options.target, options.credentials);
+  const program = startProgram(
+    name,
+    [
+      '--defaults-file=/proc/self/fd/3',
+      '--batch',
+      '--unbuffered',
+      '--skip-column-names',
+      // Else `\!` and other client commands in a text would be obeyed (MariaDB manual, --binary-mode).
+      '--binary-mode',
+      '--skip-reconnect',
+      `--max-allowed-packet=${MAX_PACKET}`,
+    ],
+    login.fd,
+  );
+  login.close().catch(() => undefined);
+  const { stdin, stdout } = program.child;
+  let connectionId = 0;
+  stdout?.setEncoding('utf8').on('data', (text: string) => {
+    if (connectionId === 0) connectionId = Number.parseInt(text, 10) || 0;
+  });
+  stdin?.write(WHO_AM_I);
+  let failure: Error | undefined;
+  const ended = program.ended.then((why) => {
+    failure ??= why === '' ? undefined : new Error(why);
+    return why;
+  });
+
+  /** Resolves with `work`, or rejects when the client ends first, nothing moves, or it is given up. */
+  const orFailure = <T>(work: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const settle = (then: () => void) => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+        then();
+      };
+      const onAbort = () => settle(() => reject(new Error('it was given up')));
+      const timer = setTimeout(() => {
+        const why = `the server took nothing for ${stallMs} ms; is its disk full, or does it wait for a lock?`;
+        settle(() => reject(new Error(why)));
+      }, stallMs);
+      if (signal.aborted) return onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      work.then(
+        (value) => settle(() => resolve(value)),
+        (error: unknown) => settle(() => reject(error)),
+      );
+      ended.then((why) => settle(() => reject(failure ?? new Error(why || `${name} ended before its input did`))));
+    });
+
+  return {
+    get connectionId() {
+      return connectionId;
+    },
+    write: (bytes) => {
+      if (failure !== undefined) return Promise.reject(failure);
+      const taken = new Promise<void>((resolve) => {
+        if (stdin === null || stdin.write(bytes)) resolve();
+        else stdin.once('drain', resolve);
+      });
+      return orFailure(taken);
+    },
+    finish: async () => {
+      stdin?.end();
+      const why = await orFailure(ended);
+      if (why !== '') throw new Error(why);
+    },
+    kill: async () => {
+      program.kill();
+      await ended;
+    },
+  };
+};
+
+/**
+ * The login as an option file without a name: neither arguments, environment nor a directory show it, and it is gone with
+ * the last descriptor.
+ */
+const writeLogin = async (target: Target, { user, password, tls }: Credentials): Promise<FileHandle> => {
+  const path = join(tmpdir(), `vipd-${randomBytes(12).toString('hex')}`);
+  const address =
+    target.socket === undefined
+      ? [`host=${quote(target.host ?? '127.0.0.1')}`, `port=${target.port ?? 3306}`, 'protocol=tcp']
+      : [`socket=${quote(target.socket)}`];
+  const certificates =
+    tls === undefined || target.socket !== undefined
+      ? []
+      : [
+          ...(tls.ca === undefined ? [] : [`ssl-ca=${quote(tls.ca)}`]),
+          ...(tls.cert === undefined ? [] : [`ssl-cert=${quote(tls.cert)}`]),
+          ...(tls.key === undefined ? [] : [`ssl-key=${quote(tls.key)}`]),
+          ...(tls.verifyServer ? ['ssl-verify-server-cert'] : []),
+        ];
+  const lines = ['[client]', `user=${quote(user)}`, `password=${quote(password)}`, ...address, ...certificates, ''];
+  try {
+    const file = await open(path, 'wx+', 0o600);
+    await unlink(path);
+    await file.writeFile(lines.join('\n'));
+    return file;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`cannot hand the login to the client by a file in ${tmpdir()}: ${code ?? message}`);
+  }
+};
+
+/** Quotes keep `#` and spaces; a backslash takes back the meaning of the next (MariaDB manual, option files). */
+const quote = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;

@@ -1,0 +1,59 @@
+/** Starts the server's own programs (mariadb-binlog, mariadb) for a salvage, without holding the agent up. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+
+/** The only path searched, and all of the environment with LANG: nothing of the agent's reaches them. */
+const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** The name under which the shell reports that it could not run the program. */
+const TRAMPOLINE_NAME = 'vipd-exec';
+/** POSIX, "Exit Status for Commands": not found. */
+const NOT_FOUND = 127;
+/** What is kept of a program's complaints. */
+const COMPLAINTS_MAX_CHARS = 4_000;
+
+export interface Program {
+  readonly child: ChildProcess;
+  /** What it wrote to its standard error, the first lines of it. */
+  complaints(): string;
+  /** Resolves when it has ended and all its output was read; the text says how, empty: exit 0. Never rejects. */
+  readonly ended: Promise<string>;
+  kill(): void;
+}
+
+/**
+ * By way of a shell, since spawn(3) as libuv does it holds the event loop until execve(2) has succeeded, and on a frozen disk
+ * that is never. `inherited` becomes the child's descriptor 3.
+ */
+export const startProgram = (name: string, args: readonly string[], inherited?: number): Program => {
+  const child = spawn('/bin/sh', ['-c', 'exec "$@"', TRAMPOLINE_NAME, name, ...args], {
+    cwd: '/',
+    env: { PATH: SEARCH_PATH, LANG: 'C' },
+    stdio: ['pipe', 'pipe', 'pipe', ...(inherited === undefined ? [] : [inherited])],
+  });
+  let said = '';
+  const errors: Readable | null = child.stderr;
+  errors?.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(0, COMPLAINTS_MAX_CHARS);
+  });
+  // A program that ended early leaves a pipe that nobody reads; its exit says why.
+  child.stdin?.on('error', () => undefined);
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(`cannot run ${name}: ${error.message}`));
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve('');
+      else if (code === NOT_FOUND)
+        resolve(`${name} is not found in ${SEARCH_PATH}; install the server's client programs`);
+      else resolve(`${name} ended with ${signal ?? `exit ${code}`}${said === '' ? '' : `: ${firstLines(said)}`}`);
+    });
+  });
+  return { child, complaints: () => said, ended, kill: () => void child.kill('SIGKILL') };
+};
+
+const firstLines = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^-{3,}$/.test(line))
+    .slice(0, 3)
+    .join('; ');

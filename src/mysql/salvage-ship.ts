@@ -1,0 +1,203 @@
+/** Beside a dead server: tells what its binary logs hold beyond what the asker has, and ships it as mariadb-binlog prints it. */
+
+import { connect } from 'node:net';
+import { resolve as resolvePath } from 'node:path';
+import { differencePosition } from '../core/position.js';
+import { type BinlogTail, createBinlogTail, type Shipment } from './binlog-tail.js';
+import { describeTarget, type Session, type Target } from './connection.js';
+import { text } from './flavour.js';
+import { parseRequest, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
+import { startProgram } from './salvage-program.js';
+
+/** Where the answer goes: the agents' channel. */
+export interface ShipReply {
+  send(bytes: Buffer): Promise<void>;
+  note(value: SalvageNote): Promise<void>;
+}
+
+export interface SalvageShip {
+  /** Asks a server that answers where its binary logs lie. Never rejects: then what was known stays. */
+  learn(session: Session, deadlineMs: number): Promise<void>;
+  /** Reads on in the binary logs, so that little is left to read when the server dies. Answers why it cannot, or nothing. */
+  keepUp(signal: AbortSignal): Promise<string | undefined>;
+  /** Answers a request of the peer's. @throws Error that says why nothing can be told. */
+  handle(request: unknown, reply: ShipReply, signal: AbortSignal): Promise<SalvageTrailer>;
+}
+
+export interface SalvageShipOptions {
+  readonly target: Target;
+  /** Default mariadb-binlog. */
+  readonly program?: string;
+  /** Default SHIP_STALL_MS. */
+  readonly stallMs?: number;
+  /** Default SHIP_MAX_BYTES. */
+  readonly maxBytes?: number;
+}
+
+/** What mariadb-binlog may print; more than that is a rebuild's work, not a failover's. */
+export const SHIP_MAX_BYTES = 8 * 1024 ** 3;
+/** Without a byte of output for this long mariadb-binlog hangs, as on a frozen disk. */
+export const SHIP_STALL_MS = 30_000;
+/** For a connection to a server that lives. */
+const ALIVE_MS = 1_000;
+/** What mariadb-binlog says when it did not read everything; it ends with exit 0 all the same. */
+const INCOMPLETE = /^(?:ERROR|WARNING: Did not reach).*$/m;
+
+interface Known {
+  readonly version: string;
+  readonly tail: BinlogTail;
+  readonly indexFile: string;
+}
+
+export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
+  let known: Known | undefined;
+
+  const learn = async (session: Session, deadlineMs: number): Promise<void> => {
+    const [row] = await session.query(LOCATION, deadlineMs);
+    const dataDirectory = text(row, 'datadir');
+    const index = text(row, 'log_bin_index');
+    if (index === '') {
+      known = undefined;
+      return;
+    }
+    const indexFile = resolvePath(dataDirectory, index);
+    const version = text(row, 'version');
+    if (known?.indexFile === indexFile) known = { ...known, version };
+    else known = { version, indexFile, tail: createBinlogTail({ indexFile, dataDirectory }) };
+  };
+
+  const handle = async (request: unknown, reply: ShipReply, signal: AbortSignal): Promise<SalvageTrailer> => {
+    const have = parseRequest(request)?.have;
+    if (have === undefined) throw new Error('the request says no position; run the same vipd on both nodes');
+    if (known === undefined) {
+      throw new Error(
+        'where its binary logs lie is not known: the server has not answered since vipd was started, or has log_bin off',
+      );
+    }
+    if (await answers(options.target)) {
+      const server = describeTarget(options.target);
+      throw new Error(`the server (${server}) runs: make it read-only and replicate from it, rather than salvage`);
+    }
+    const shipment = await known.tail.compare(have, signal);
+    switch (shipment.kind) {
+      case 'nothing':
+        return { kind: 'nothing', position: shipment.tail.position };
+      case 'cannot':
+        return { kind: 'cannot', why: shipment.why, missing: shipment.missing };
+      case 'ship':
+        return await ship(options, known.tail, shipment, reply, signal);
+      default:
+        return shipment satisfies never;
+    }
+  };
+
+  return {
+    learn: (session, deadlineMs) => learn(session, deadlineMs).catch(() => undefined),
+    keepUp: async (signal) => {
+      try {
+        await known?.tail.read(signal);
+        return undefined;
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+    },
+    handle,
+  };
+};
+
+const LOCATION = `SELECT @@global.datadir AS datadir, IFNULL(@@global.log_bin_index, '') AS log_bin_index,
+  VERSION() AS version`;
+
+type ToShip = Extract<Shipment, { readonly kind: 'ship' }>;
+
+const ship = async (
+  options: SalvageShipOptions,
+  tail: BinlogTail,
+  shipment: ToShip,
+  reply: ShipReply,
+  signal: AbortSignal,
+): Promise<SalvageTrailer> => {
+  const { missing, transactions } = shipment;
+  const { position } = shipment.tail;
+  await reply.note({ position, missing, transactions });
+  const { bytes, problem } = await print(options, shipment, reply, signal);
+  if (problem !== '') return { kind: 'cannot', why: problem, missing };
+  // A supervisor may have started the server again; what it wrote since would stay behind.
+  const returned = await answers(options.target);
+  const more = differencePosition((await tail.read(signal)).position, position);
+  if (more === '') return { kind: 'shipped', position, bytes, returned };
+  const why = `the server was started again in the middle and has written ${more}; make it read-only, replicate from it`;
+  return { kind: 'cannot', why, missing: more };
+};
+
+/** Everything to the end of the last whole transaction: what a crash tore off behind it is not printed. */
+const print = async (
+  options: SalvageShipOptions,
+  { files, start, end, startAfter }: ToShip,
+  reply: ShipReply,
+  signal: AbortSignal,
+): Promise<{ readonly bytes: number; readonly problem: string }> => {
+  const name = options.program ?? 'mariadb-binlog';
+  const stallMs = options.stallMs ?? SHIP_STALL_MS;
+  const maxBytes = options.maxBytes ?? SHIP_MAX_BYTES;
+  // By bytes: by GTID it reads the file from its beginning, which takes seconds for a gigabyte.
+  const from = startAfter === undefined ? String(start) : startAfter;
+  const program = startProgram(name, [
+    '--no-defaults',
+    '--force-if-open',
+    '--verify-binlog-checksum',
+    '--skip-annotate-row-events',
+    `--start-position=${from}`,
+    `--stop-position=${end}`,
+    ...files,
+  ]);
+  program.child.stdin?.end();
+  let bytes = 0;
+  let stopped = '';
+  const stop = (why: string) => {
+    stopped ||= why;
+    program.kill();
+  };
+  const stalled = () => stop(`${name} printed nothing for ${stallMs} ms; the disk of the binary logs may hang`);
+  const onAbort = () => stop('the asker is gone');
+  signal.addEventListener('abort', onAbort, { once: true });
+  let timer = setTimeout(stalled, stallMs);
+  try {
+    for await (const chunk of program.child.stdout ?? []) {
+      clearTimeout(timer);
+      bytes += (chunk as Buffer).length;
+      if (bytes > maxBytes) {
+        stop(`more than ${maxBytes} bytes are missing; rebuild the node from a backup of the dead server instead`);
+        break;
+      }
+      await reply.send(chunk as Buffer);
+      timer = setTimeout(stalled, stallMs);
+    }
+    const end = await program.ended;
+    const problem = stopped || end || (INCOMPLETE.exec(program.complaints())?.[0] ?? '');
+    return { bytes, problem };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+    program.kill();
+  }
+};
+
+/** A server that hangs, too, holds its listening socket: only one that is gone refuses. */
+const answers = (target: Target): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket =
+      target.socket === undefined
+        ? connect({ host: target.host ?? '127.0.0.1', port: target.port ?? 3306 })
+        : connect(target.socket);
+    const settle = (there: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(there);
+    };
+    const timer = setTimeout(() => settle(true), ALIVE_MS);
+    socket.once('connect', () => settle(true));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      settle(!['ENOENT', 'ECONNREFUSED'].includes(error.code ?? '')),
+    );
+  });

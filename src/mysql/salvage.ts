@@ -1,0 +1,213 @@
+/** Salvage: a new active gets, before it opens, what lies only in the binary logs of a peer whose server is dead. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Outcome } from '../core/event.js';
+import { containsPosition, countMissing, differencePosition } from '../core/position.js';
+import type { Position } from '../core/types.js';
+import type { Target } from './connection.js';
+import type { Credentials } from './credentials.js';
+import type { Database } from './database.js';
+import { asDatabaseError } from './errors.js';
+import type { Link } from './links.js';
+import { type Applier, startApplier } from './salvage-apply.js';
+import { parseNote, parseTrailer, SALVAGE, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
+import { createSalvageShip, type ShipReply } from './salvage-ship.js';
+import { DEFAULT_STALL_MS, failed, PROMPT_MS } from './step.js';
+
+/** The agents' channel, as much of it as a salvage needs. */
+export interface SalvageChannel {
+  ask(
+    purpose: string,
+    request: unknown,
+    options: { readonly signal: AbortSignal; onData(bytes: Buffer): Promise<void>; onNote(value: unknown): void },
+  ): Promise<unknown>;
+}
+
+export interface SalvageOptions {
+  readonly database: Database;
+  readonly channel: SalvageChannel;
+  /** Of the local server, as the database layer has them. */
+  readonly target: Target;
+  readonly credentials: Credentials;
+  readonly stallMs?: number;
+  readonly log: (level: 'debug' | 'info' | 'warn', fields: Readonly<Record<string, unknown>>, text: string) => void;
+}
+
+export interface Salvage {
+  /** Looks where the local server's binary logs are, whenever it answers, and keeps up with them. */
+  start(): void;
+  stop(): void;
+  /** Answers the peer's agent: the handler for the purpose `salvage`. */
+  readonly handler: (request: unknown, reply: ShipReply, signal: AbortSignal) => Promise<SalvageTrailer>;
+  /**
+   * Fetches and applies what the peer's dead server has beyond `have`. To be called with everything received applied, the
+   * channel stopped, the server still read-only. Never rejects; a failure names the GTIDs that could not be had.
+   */
+  salvage(have: Position, options: { readonly signal: AbortSignal; progress(text: string): void }): Promise<Outcome>;
+}
+
+export { SALVAGE } from './salvage-messages.js';
+
+/** How often the binary logs are read on while the server runs: what it writes in between is all that is left to read. */
+const KEEP_UP_MS = 2_000;
+/** How often the position is looked at while transactions are applied. */
+const PROGRESS_MS = 500;
+/** After KILL, for the server to roll the rest back. */
+const ROLLBACK_MS = 10_000;
+
+export const createSalvage = (options: SalvageOptions): Salvage => {
+  const ship = createSalvageShip({ target: options.target });
+  const stopping = new AbortController();
+  let problem: string | undefined;
+
+  options.database.onConnected((session) => void ship.learn(session, PROMPT_MS));
+
+  const keepUp = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const now = await ship.keepUp(stopping.signal);
+      if (now !== problem && now !== undefined && !stopping.signal.aborted)
+        options.log('warn', {}, `a salvage from this host would fail: ${now}`);
+      problem = now;
+      await sleep(KEEP_UP_MS, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+    }
+  };
+
+  return {
+    start: () => void keepUp(),
+    stop: () => stopping.abort(),
+    handler: ship.handle,
+    salvage: async (have, { signal, progress }) => {
+      try {
+        return await options.database.use((link) => run(options, link, have, signal, progress));
+      } catch (error) {
+        return failed(`salvage: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    },
+  };
+};
+
+const run = async (
+  options: SalvageOptions,
+  { session, flavour }: Link,
+  have: Position,
+  signal: AbortSignal,
+  progress: (text: string) => void,
+): Promise<Outcome> => {
+  const ask = (sql: string) => session.query(sql, PROMPT_MS);
+  const before = await flavour.readStatus(ask);
+  const unready = whyNotReady(before, have);
+  if (unready !== undefined) return failed(`salvage: ${unready}`);
+  // Nobody acknowledges on a new active: each applied transaction would wait for ever.
+  if (before.semiSync && flavour.semiSync !== undefined) await ask(flavour.semiSync.off);
+  if (flavour.name === 'mysql') await ask('SET GLOBAL super_read_only=OFF');
+
+  let note: SalvageNote | undefined;
+  let applier: Applier | undefined;
+  let bytes = 0;
+  const watching = new AbortController();
+  const watch = async (target: Position): Promise<void> => {
+    while (!watching.signal.aborted) {
+      const left = countMissing(target, await flavour.readPosition(ask));
+      progress(`salvage: ${left} transactions left`);
+      await sleep(PROGRESS_MS, undefined, { signal: watching.signal }).catch(() => undefined);
+    }
+  };
+  let watched: Promise<void> = Promise.resolve();
+  let problem: string | undefined;
+  let trailer: SalvageTrailer | undefined;
+  try {
+    const answer = await options.channel.ask(
+      SALVAGE,
+      { have: before.position },
+      {
+        signal,
+        onNote: (value) => {
+          note = parseNote(value);
+          if (note === undefined) return;
+          progress(`salvage: ${note.transactions} transactions to fetch (${note.missing})`);
+          watched = watch(note.position).catch(() => undefined);
+        },
+        onData: async (chunk) => {
+          const stallMs = options.stallMs ?? DEFAULT_STALL_MS;
+          applier ??= await startApplier({ ...options, stallMs, signal });
+          bytes += chunk.length;
+          await applier.write(chunk);
+        },
+      },
+    );
+    trailer = parseTrailer(answer);
+    problem = problemOf(trailer, bytes);
+    if (problem === undefined) await applier?.finish();
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error);
+  } finally {
+    watching.abort();
+    await watched;
+  }
+  if (problem !== undefined && applier !== undefined) await end(applier, { session, flavour });
+  if (flavour.name === 'mysql') await ask(flavour.readOnlyOn);
+  const position = await flavour.readPosition(ask);
+  return conclude(position, before.position, note, trailer, problem);
+};
+
+/** What must hold, or the dead server's transactions would be applied out of their order. */
+const whyNotReady = (
+  { position, channel, readOnly }: Awaited<ReturnType<Link['flavour']['readStatus']>>,
+  have: Position,
+): string | undefined => {
+  if (!readOnly) return 'the server is writable already; what came now would stand behind new writes';
+  if (channel !== undefined && (channel.io !== 'stopped' || channel.sql !== 'stopped'))
+    return 'the replication channel still runs; stop it once all that was received is applied';
+  if (have !== '' && !containsPosition(position, have))
+    return `not everything received is applied: ${differencePosition(have, position)} is missing`;
+  return undefined;
+};
+
+const problemOf = (trailer: SalvageTrailer | undefined, bytes: number): string | undefined => {
+  if (trailer === undefined) return 'the answer ended in an unknown way; run the same vipd on both nodes';
+  switch (trailer.kind) {
+    case 'nothing':
+      return undefined;
+    case 'cannot':
+      return trailer.why;
+    case 'shipped':
+      return trailer.bytes === bytes ? undefined : `${trailer.bytes} bytes were sent, and ${bytes} came`;
+    default:
+      return trailer satisfies never;
+  }
+};
+
+/** The client, and its connection on the server: a commit it had begun is done, the rest rolled back, when this returns. */
+const end = async (applier: Applier, { session, flavour }: Link): Promise<void> => {
+  const id = applier.connectionId;
+  await applier.kill();
+  if (id === 0) return;
+  const ask = (sql: string) => session.query(sql, PROMPT_MS);
+  await ask(`KILL ${id}`).catch(() => undefined);
+  for (let waitedMs = 0; waitedMs < ROLLBACK_MS; waitedMs += PROGRESS_MS) {
+    const sessions = await flavour.listSessions(ask);
+    if (!sessions.some((one) => one.id === id)) return;
+    await sleep(PROGRESS_MS);
+  }
+};
+
+const conclude = (
+  position: Position,
+  before: Position,
+  note: SalvageNote | undefined,
+  trailer: SalvageTrailer | undefined,
+  problem: string | undefined,
+): Outcome => {
+  const target = trailer?.kind === 'cannot' ? `mariadb:${trailer.missing}` : (note?.position ?? '');
+  const lost = differencePosition(target, position);
+  const got = differencePosition(position, before);
+  const had = got === '' ? '' : `; applied up to ${got}`;
+  if (problem !== undefined) {
+    const missing = lost === '' ? '' : `; could not be had: everything up to ${lost}`;
+    return failed(`salvage: ${problem}${missing}${had}`);
+  }
+  if (trailer?.kind === 'nothing') return { ok: true, detail: 'nothing to salvage', position };
+  if (lost !== '') return failed(`salvage: all was sent and applied, and yet ${lost} is not here${had}`);
+  const returned = trailer?.kind === 'shipped' && trailer.returned ? '; the peer was started again meanwhile' : '';
+  return { ok: true, detail: `salvaged ${note?.transactions ?? 0} transactions, up to ${got}${returned}`, position };
+};
