@@ -28,6 +28,8 @@ import { createRecordStore } from './host/store.js';
 import type { ServiceManager } from './host/systemd.js';
 import { loadCredentials } from './mysql/credentials.js';
 import { createDatabase } from './mysql/database.js';
+import { createSalvage, SALVAGE } from './mysql/salvage.js';
+import { type AgentChannel, createAgentChannel } from './net/agent-channel.js';
 import { createPaths, type PathOptions, type Remote } from './net/paths.js';
 import { createLink } from './wire/link.js';
 import { createFrameVoter } from './witness/voter.js';
@@ -167,6 +169,8 @@ export const createAgent = (options: AgentOptions): Agent => {
 
   let database: ReturnType<typeof createDatabase> | null = null;
   let steps: ReturnType<typeof createSteps> | null = null;
+  let channel: AgentChannel | null = null;
+  let stopSalvage = (): void => undefined;
   let serving = false;
   let rejecting = false;
   let summary = '';
@@ -248,11 +252,14 @@ export const createAgent = (options: AgentOptions): Agent => {
     service.stopping('leaving');
     for (const script of scripts) script.stop();
     steps?.cancelAll();
+    stopSalvage();
     paths.close();
-    void Promise.allSettled([address.off(), database?.stop(), control.close(), journal.close()]).then(() => {
-      address.close();
-      options.onExit(failed);
-    });
+    void Promise.allSettled([channel?.close(), address.off(), database?.stop(), control.close(), journal.close()]).then(
+      () => {
+        address.close();
+        options.onExit(failed);
+      },
+    );
   };
 
   const startChecks = (): void => {
@@ -296,6 +303,27 @@ export const createAgent = (options: AgentOptions): Agent => {
         log: (level, fields, text) => log[level](fields, text),
       });
       database.onReport((report) => emit({ type: 'database', report }));
+      channel = createAgentChannel({
+        listen: { address: config.self.address, port: config.agents.port },
+        group: config.group,
+        self,
+        peer,
+        peerAddress: { address: config.peer.address, port: config.agents.port },
+        keys: config.keys,
+        handlers: { [SALVAGE]: (request, answer, signal) => salvage.handler(request, answer, signal) },
+        nowMs: boottimeMs,
+        log: (level, fields, text) => log[level](fields, text),
+      });
+      const salvage = createSalvage({
+        database,
+        channel,
+        target: databaseTarget(config),
+        credentials,
+        log: (level, fields, text) => log[level](fields, text),
+      });
+      await channel.start();
+      if (config.promotion.salvage) salvage.start();
+      stopSalvage = () => salvage.stop();
       steps = createSteps({
         database,
         address,
@@ -306,6 +334,7 @@ export const createAgent = (options: AgentOptions): Agent => {
           peer,
           vips: config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
         },
+        salvage: salvage.salvage,
         gatherEvidence: createEvidence(config, boottimeMs),
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,
         emit,

@@ -1,6 +1,7 @@
 /** Holds the VIPs for the agent: guard, addresses, announcements and sockets, moved together and in the right order. */
 
 import type { Event, Outcome } from '../core/event.js';
+import { addressLifetimeSeconds } from '../core/timing.js';
 import type { Instant, Millis } from '../core/types.js';
 import { canonicalAddress, type Vip } from '../net/address.js';
 import { type Announcer, createAnnouncer } from '../net/announce.js';
@@ -54,9 +55,8 @@ export interface AddressState {
 /** How long one probe listens; the peer's answer means that its guard is still open, and is asked again. */
 const PROBE_MS = 20;
 const PROBE_ATTEMPTS = 25;
-/** Whole seconds above the lease: the kernel takes the address off a host whose agent is gone. */
-const LIFETIME_MARGIN_SECONDS = 2;
-const LIFETIME_REFRESH_MS = 1_000;
+/** Lifetimes are whole seconds, above the lease: refreshed often enough that they never end under a live one. */
+const LIFETIME_REFRESH_MS = 500;
 const REOPEN_MS = 5_000;
 
 export const createAddressHolder = (options: AddressOptions): AddressHolder => {
@@ -68,7 +68,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     vips: configured,
     onUnsupported: (text) => log('warn', text),
   });
-  const lifetimeSeconds = Math.ceil(options.leaseMs / 1_000) + LIFETIME_MARGIN_SECONDS;
+  const lifetimeSeconds = addressLifetimeSeconds(options.leaseMs);
   const lifetime = { lifetimeSeconds };
   let holding = false;
   let since: Instant | null = null;
@@ -80,7 +80,9 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     ? 'not installed yet'
     : 'guard: address; only the lifetimes of the addresses stand behind the lease';
   let guardReady = false;
+  let watched = false;
   let reopen: NodeJS.Timeout | null = null;
+  let guardRetry: NodeJS.Timeout | null = null;
   let reinstall: NodeJS.Timeout | null = null;
   const holds = (): boolean => holding && now() < leaseUntil && (guard?.holds() ?? true);
 
@@ -135,8 +137,17 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     installGuard();
     if (guardReady) log('error', 'the guard was removed from nftables by another hand; it was built anew');
     if (!held) return;
-    if (guardReady && now() < leaseUntil && guard.openUntil(leaseUntil)) void putBack('guard');
+    if (reopenGuard(guard)) void putBack('guard');
     else emit({ type: 'vip-lost', address: 'the guard could not be opened again', restored: false });
+  };
+
+  const reopenGuard = (tables: Guard): boolean => {
+    try {
+      return guardReady && now() < leaseUntil && tables.openUntil(leaseUntil);
+    } catch (cause) {
+      log('error', messageOf(cause));
+      return false;
+    }
   };
 
   const installGuard = (): void => {
@@ -156,6 +167,9 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       reinstall = setTimeout(openGuard, REOPEN_MS);
     }
     emit({ type: 'check', name: 'guard', ok: guardReady, detail: guardDetail });
+    if (guardReady && !watched) guard.watch(onGuardGone);
+    watched = watched || guardReady;
+    if (!guardReady) guardRetry = setTimeout(installGuard, REOPEN_MS);
   };
 
   const openGuard = (): void => {
@@ -166,7 +180,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   const openVips = async (): Promise<void> => {
     try {
       await vips.open();
-      await vips.remove();
+      if (!holding) await vips.remove();
       error = '';
     } catch (cause) {
       error = messageOf(cause);
@@ -254,6 +268,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
     close: () => {
       if (reopen) clearTimeout(reopen);
+      if (guardRetry) clearTimeout(guardRetry);
       if (reinstall) clearTimeout(reinstall);
       announcer.stop();
       links.close();

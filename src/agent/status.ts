@@ -105,7 +105,7 @@ export const hasWriter = (s: NodeState, now: Instant): boolean => {
   if (active === null) return false;
   if (active === s.config.peer) return s.peer.beat?.readOnly === false && s.peer.beat.health !== 'failed';
   const { report } = s.database;
-  return report !== null && report.readOnly !== true && report.state !== 'down' && report.state !== 'hanging';
+  return report?.readOnly === false && (report.state === 'ok' || report.state === 'full' || report.state === 'denied');
 };
 
 const selfStatus = (s: NodeState, facts: StatusFacts): NodeStatus => {
@@ -155,7 +155,7 @@ const peerStatus = (s: NodeState, facts: StatusFacts): NodeStatus => {
     address,
     self: false,
     role: beat?.role ?? 'unknown',
-    active: beat !== null && beat.owner && (beat.role === 'active' || beat.role === 'handing-off'),
+    active: beat?.owner === true && (beat.role === 'active' || beat.role === 'handing-off') && reachable,
     health: beat?.health ?? 'unknown',
     cause: beat?.cause ?? '',
     unfit: beat?.unfit ?? '',
@@ -184,7 +184,7 @@ const witnessStatus = (s: NodeState, facts: StatusFacts, name: string): Status['
     address: facts.addresses[name] ?? '',
     reachable: heardMsAgo !== null && heardMsAgo < WITNESS_SILENT_MS,
     heardMsAgo,
-    promise: s.owner
+    promise: s.owner && heardMsAgo !== null && heardMsAgo < s.config.leaseMs
       ? { to: s.config.self, term: s.owner.term, leftMs: Math.max(0, s.owner.leaseUntil - facts.now) }
       : null,
   };

@@ -2,9 +2,9 @@
 
 import type { Step } from '../core/effect.js';
 import type { Event, Evidence, Outcome } from '../core/event.js';
-import type { Instant, Millis } from '../core/types.js';
+import type { Instant, Millis, Position } from '../core/types.js';
 import type { HookFacts, HookQueue, HookResult } from '../host/hooks.js';
-import type { Database, DatabaseStep } from '../mysql/database.js';
+import type { Database, DatabaseStep, StepOptions } from '../mysql/database.js';
 import type { AddressHolder } from './address.js';
 
 export interface StepsOptions {
@@ -13,6 +13,8 @@ export interface StepsOptions {
   readonly hooks: HookQueue;
   readonly hookFacts: Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
   readonly gatherEvidence: (fencePeer: boolean, signal: AbortSignal) => Promise<Evidence>;
+  /** What the peer's dead server has and this one has not. */
+  readonly salvage: (have: Position, options: StepOptions) => Promise<Outcome>;
   /** The lease as the core has it when the VIP goes on. */
   readonly leaseUntil: () => Instant;
   readonly emit: (event: Event) => void;
@@ -63,6 +65,8 @@ const perform = async (options: StepsOptions, id: number, step: Step, signal: Ab
       return options.address.on(options.leaseUntil());
     case 'hook':
       return runHook(options, step, signal);
+    case 'salvage':
+      return options.salvage(step.have, { signal, progress: (text) => options.emit({ type: 'progress', id, text }) });
     case 'gather-evidence': {
       const evidence = await options.gatherEvidence(step.fencePeer, signal);
       options.emit({ type: 'evidence', evidence });

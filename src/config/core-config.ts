@@ -1,7 +1,7 @@
 /** Hands the core its part of the configuration. */
 
+import { addressPromiseMs } from '../core/timing.js';
 import type { CoreConfig, HookPhase } from '../core/types.js';
-import { ADDRESS_GUARD_EXTRA_MS } from './timing.js';
 import type { VipdConfig } from './types.js';
 
 /** `hookPhases`: the phases whose hook directory holds something to run. */
@@ -24,6 +24,7 @@ export const toCoreConfig = (config: VipdConfig, hookPhases: readonly HookPhase[
   cooldownMs: config.moves.cooldownMs,
   maxFailovers: config.moves.maxFailovers,
   failoverWindowMs: config.moves.windowMs,
+  salvage: config.promotion.salvage,
   catchUpTimeoutMs: config.promotion.catchUpTimeoutMs,
   maxLossMs: config.promotion.maxLossMs,
   hookPhases,
@@ -31,4 +32,4 @@ export const toCoreConfig = (config: VipdConfig, hookPhases: readonly HookPhase[
 
 /** What voters are asked to promise, in milliseconds. */
 export const promiseMsOf = ({ heartbeat, guard }: VipdConfig): number =>
-  heartbeat.leaseMs + (guard === 'address' ? ADDRESS_GUARD_EXTRA_MS : 0);
+  guard === 'address' ? addressPromiseMs(heartbeat.leaseMs) : heartbeat.leaseMs;

@@ -8,9 +8,6 @@ import type { VipdFile } from './schema.js';
 /** The guard in the kernel is set to shut this long before the lease ends. */
 export const GUARD_MARGIN_MS = 10;
 
-/** What `guard: address` adds to every promise: the kernel counts addresses' lifetimes in whole seconds. */
-export const ADDRESS_GUARD_EXTRA_MS = 2_000;
-
 /** The guard must outlast an interval by half of one, or it shuts between two renewals that are only a little late. */
 const GUARD_OUTLASTS_INTERVALS = 1.5;
 

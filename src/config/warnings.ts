@@ -1,10 +1,11 @@
 /** What is allowed and may still surprise: told at each start and by check-config. */
 
+import { addressPromiseMs } from '../core/timing.js';
 import { type Address, isLoopback } from './address.js';
 import { formatDuration } from './duration.js';
 import { type Problem, wrongAt } from './problem.js';
 import type { VipdFile } from './schema.js';
-import { ADDRESS_GUARD_EXTRA_MS, COMFORTABLE_LEASE_MS } from './timing.js';
+import { COMFORTABLE_LEASE_MS } from './timing.js';
 
 /** Directories that are empty after a restart of the host (hier(7), file-hierarchy(7)). */
 const VOLATILE_DIRECTORIES: readonly string[] = ['/run', '/tmp', '/dev/shm', '/var/run'];
@@ -44,7 +45,7 @@ const leaseWarnings = ({ heartbeat, guard }: VipdFile): readonly Problem[] => {
     problems.push(wrongAt(['heartbeat', 'interval'], why, hint));
   }
   if (guard === 'address') {
-    const extra = formatDuration(ADDRESS_GUARD_EXTRA_MS);
+    const extra = formatDuration(addressPromiseMs(leaseMs) - leaseMs);
     const why = `adds ${extra} to each takeover: the kernel counts lifetimes of addresses in whole seconds`;
     problems.push(wrongAt(['guard'], why, 'nftables adds nothing, where the kernel has it'));
   }

@@ -88,7 +88,8 @@ const standbyAttached = (turn: Turn): boolean => {
   const peer = livePeer(s, now);
   if (!peer?.replicating || peer.role !== 'standby') return false;
   const clients = s.database.report?.semiSyncReplicas ?? 0;
-  if (s.database.report?.semiSync) return clients > 0;
+  if (clients === 0) return false;
+  if (s.database.report?.semiSync) return true;
   return peer.lagMs >= 0 && peer.lagMs < 1_000;
 };
 
@@ -121,7 +122,8 @@ export const onActiveOutcome = (turn: Turn, id: number, outcome: Outcome): boole
     set(turn, { owner: { ...owner, reverseStep: null, stepRetryAt: later(turn, outcome) } });
   else return false;
   const what = id === owner.semiSyncStep ? 'semi-sync' : 'reverse-channel';
-  journal(turn, { kind: outcome.ok ? 'step' : 'alarm', cause: what, text: `${what}: ${outcome.detail}` });
+  if (outcome.ok) journal(turn, { kind: 'step', cause: what, text: `${what}: ${outcome.detail}` });
+  else noticeOnce(turn, 'alarm', what, `${what}: ${outcome.detail}`);
   return true;
 };
 

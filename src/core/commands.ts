@@ -85,7 +85,8 @@ const onPromote = (turn: Turn, id: number, acceptLoss: boolean): void => {
     cause: 'promote',
     text: `an operator asked to promote${acceptLoss ? ', accepting what would be lost' : ''}`,
   });
-  set(turn, { order: { commandId: id, acceptLoss }, retryAt: now });
+  // A poll that began without this word would be refused without it.
+  set(turn, { order: { commandId: id, acceptLoss }, retryAt: now, election: null });
   if (!acceptLoss) return;
   for (const name of ['stale', 'loss', 'replication'] as const) {
     const held = s.holds.get(name);

@@ -32,6 +32,10 @@ export type Step =
   | { readonly name: 'database-preflight' }
   /** Apply what was received (up to `target`, or all there is), then stop the channel. Answers the position. */
   | { readonly name: 'database-catch-up'; readonly target: Position | null; readonly stop: boolean }
+  /** Pull from nobody any more, applied or not: the operator accepted what that loses. */
+  | { readonly name: 'database-stop-channel' }
+  /** Ask the peer's agent for what is in its dead server's binary logs and not here, and apply it. Answers the position. */
+  | { readonly name: 'salvage'; readonly have: Position }
   /** Writable, read back, one probe write. */
   | { readonly name: 'database-open' }
   /** As a standby: compare with the active, and replicate from it where nothing is extra. */

@@ -4,9 +4,10 @@ import type { Evidence } from './event.js';
 import { unfit, unfitToStand } from './fitness.js';
 import { verdict } from './health.js';
 import { newOwnership } from './lease.js';
+import { newestServed, wasInSync } from './loss.js';
 import type { PollAnswer, Verdict, VoteAnswer } from './message.js';
 import { containsPosition } from './position.js';
-import { newestServed, startPromotion, wasInSync } from './promotion.js';
+import { startPromotion } from './promotion.js';
 import { SERVED, startRelease } from './release.js';
 import type { Election, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
@@ -43,6 +44,7 @@ export const considerCandidacy = (turn: Turn): void => {
   const opening = findOpening(turn.s, now);
   if (!opening) return;
   const { record } = turn.s.voter;
+  endStale(turn);
   if (isBlind(turn, record?.servedTerm ?? 0, record?.sync ?? false) || isYielding(turn, opening)) return;
   const why = unfitToStand(turn.s, s.order !== null, s.order?.acceptLoss ?? false);
   if (why !== '') return refuse(turn, why);
@@ -56,7 +58,7 @@ const refuse = (turn: Turn, why: string): void => {
 };
 
 /** Answers the operator's `promote` in the negative. */
-const dropOrder = (turn: Turn, text: string): void => {
+export const dropOrder = (turn: Turn, text: string): void => {
   const { order } = turn.s;
   if (!order) return;
   set(turn, { order: null });
@@ -98,6 +100,16 @@ const isBlind = (turn: Turn, servedTerm: Term, sync: boolean): boolean => {
   return true;
 };
 
+/** The peer is back, and this node has all that it has: what was not known is known now. */
+const endStale = (turn: Turn): void => {
+  const { s, now } = turn;
+  const peer = livePeer(s, now);
+  const { record } = s.voter;
+  if (!s.holds.has('stale') || !peer || !record || record.dataTerm < Math.max(record.servedTerm, peer.servedTerm))
+    return;
+  if (containsPosition(s.database.received, peer.position)) unhold(turn, 'stale');
+};
+
 /** Standby 2: of two candidates the better data goes first, then dataTerm, priority, name; the other waits a little. */
 const isYielding = (turn: Turn, opening: Opening): boolean => {
   const { s, now } = turn;
@@ -130,9 +142,9 @@ const comesFirst = (s: NodeState, peer: NonNullable<NodeState['peer']['beat']>):
 };
 
 /** Two nodes without a witness: silence alone proves nothing. */
-const lacksEvidence = (turn: Turn, opening: Opening): boolean => {
+const lacksEvidence = (turn: Turn, _opening: Opening): boolean => {
   const { s, now } = turn;
-  if (!isPairAlone(s) || peerHeard(s, now) || opening === 'released' || s.order) return false;
+  if (!isPairAlone(s) || peerHeard(s, now) || s.order) return false;
   if (s.peer.beat === null) {
     hold(turn, 'alone', `${s.config.peer} has not been heard since this agent started, and there is no witness to ask`);
     return true;

@@ -5,8 +5,20 @@ import type { Release } from './message.js';
 import { SERVED, startRelease } from './release.js';
 import type { Fencing, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
-import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS } from './timing.js';
-import { cancel, journal, knownTerm, livePeer, reply, run, set, stepDone, type Turn, vipOff } from './turn.js';
+import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS, VIP_OFF_RETRY_MS } from './timing.js';
+import {
+  cancel,
+  knownTerm,
+  livePeer,
+  noticeOnce,
+  record,
+  reply,
+  run,
+  set,
+  stepDone,
+  type Turn,
+  vipOff,
+} from './turn.js';
 import type { Position } from './types.js';
 
 /** Every way into `fencing`. Nothing is waited for before the VIP goes. */
@@ -17,14 +29,17 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   const vipOffId = vipOff(turn);
   cancel(turn, s.promotion?.stepId ?? null);
   cancel(turn, s.promotion?.catchUpId ?? null);
+  cancel(turn, s.promotion?.salvageId ?? null);
   if (s.handoff && cause !== 'handed-off') cancel(turn, s.handoff.stepId);
   cancel(turn, s.owner?.semiSyncStep ?? null);
   cancel(turn, s.owner?.reverseStep ?? null);
   const databaseId = entries.includes('fence-database') ? run(turn, { name: 'database-fence' }) : null;
   // A planned move fences once more: a privileged client may have committed after the final position was read.
-  const gone = s.database.health === 'failed' || s.promotion !== null;
+  const unopened = s.promotion !== null && s.promotion.phase !== 'address';
+  const gone = s.database.health === 'failed' || unopened;
   const fencing: Fencing = {
     vipOffId,
+    vipOffRetryAt: null,
     databaseId,
     startedAt: turn.now,
     finalPosition,
@@ -35,9 +50,12 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
     reason: detail === '' ? cause : `${cause}: ${detail}`,
     databaseRetryAt: null,
     term,
-    goBack: neverOpened(s) ?? SERVED,
+    goBack: neverServed(s) ?? SERVED,
+    openedAt: s.promotion?.phase === 'address' ? s.database.position : '',
   };
   tellAskers(turn, cause, detail);
+  // The operator's word was for this promotion only: without it the data is what it was.
+  if (s.promotion?.acceptLoss) record(turn, { dataTerm: s.promotion.dataTermBefore });
   set(turn, { owner: null, promotion: null, handoff: null, order: null, fencing });
   runDemoteHook(turn, cause);
 };
@@ -52,10 +70,10 @@ const tellAskers = (turn: Turn, cause: Cause, detail: string): void => {
   if (handoff.wishId !== 0) set(turn, { wishAnswer: { id: handoff.wishId, outcome: 'undone', text } });
 };
 
-/** A promotion that recorded its term and failed before the database was writable served nobody. */
-const neverOpened = (s: NodeState): Pick<Release, 'unserved' | 'servedTerm' | 'sync'> | null => {
+/** A promotion that recorded its term and failed before clients could reach it served nobody. */
+const neverServed = (s: NodeState): Pick<Release, 'unserved' | 'servedTerm' | 'sync'> | null => {
   const { promotion } = s;
-  if (promotion?.phase !== 'record' && promotion?.phase !== 'open') return null;
+  if (!promotion || promotion.phase === 'prepare' || promotion.phase === 'gate') return null;
   return { unserved: true, servedTerm: promotion.servedBefore, sync: promotion.lastSync };
 };
 
@@ -88,8 +106,8 @@ const onVipOff = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {
     stepDone(turn, 'vip-off', fencing.startedAt, outcome.detail);
     return set(turn, { fencing: { ...fencing, vipOffId: null } });
   }
-  journal(turn, { kind: 'alarm', cause: 'vip-off', text: `the VIP could not be taken off: ${outcome.detail}` });
-  set(turn, { fencing: { ...fencing, vipOffId: vipOff(turn) } });
+  noticeOnce(turn, 'alarm', 'vip-off', `the VIP could not be taken off, the guard is shut: ${outcome.detail}`);
+  set(turn, { fencing: { ...fencing, vipOffRetryAt: turn.now + VIP_OFF_RETRY_MS } });
 };
 
 const onDatabaseFenced = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {
@@ -98,11 +116,7 @@ const onDatabaseFenced = (turn: Turn, fencing: Fencing, outcome: Outcome): void 
     const finalPosition = outcome.position ?? fencing.finalPosition;
     return set(turn, { fencing: { ...fencing, databaseId: null, finalPosition, releaseBy: turn.now } });
   }
-  journal(turn, {
-    kind: 'alarm',
-    cause: 'database-fence',
-    text: `the database is not known to be read-only: ${outcome.detail}`,
-  });
+  noticeOnce(turn, 'alarm', 'database-fence', `the database is not known to be read-only: ${outcome.detail}`);
   set(turn, {
     fencing: { ...fencing, databaseId: null, databaseRetryAt: turn.now + STEP_RETRY_MS, releaseBy: turn.now },
   });
@@ -124,16 +138,21 @@ const advance = (turn: Turn): void => {
 
 const release = (turn: Turn, fencing: Fencing): void => {
   set(turn, { fencing: { ...fencing, released: true } });
-  const { term, finalPosition, successor, reason, goBack } = fencing;
+  const { term, finalPosition, successor, reason, openedAt } = fencing;
+  // It was writable for a moment, with no VIP: it served nobody if nothing was committed.
+  const touched = openedAt !== '' && finalPosition !== openedAt;
+  const goBack = touched ? SERVED : fencing.goBack;
   startRelease(turn, { kind: 'release', term, finalPosition, successor, reason, ...goBack });
 };
 
 export const tickFencing = (turn: Turn): void => {
   const { fencing } = turn.s;
   if (!fencing) return;
+  if (fencing.vipOffRetryAt !== null && turn.now >= fencing.vipOffRetryAt)
+    set(turn, { fencing: { ...fencing, vipOffId: vipOff(turn), vipOffRetryAt: null } });
   if (fencing.databaseRetryAt !== null && turn.now >= fencing.databaseRetryAt) {
     const databaseId = run(turn, { name: 'database-fence' });
-    set(turn, { fencing: { ...fencing, databaseId, databaseRetryAt: null } });
+    set(turn, { fencing: { ...(turn.s.fencing ?? fencing), databaseId, databaseRetryAt: null } });
   }
   advance(turn);
 };

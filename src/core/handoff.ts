@@ -150,7 +150,8 @@ export const onApplied = (turn: Turn, applied: Position): void => {
   reply(turn, handoff.commandId, false, true, `${config.peer} has applied it; moving the VIP`);
   const outageFrom = handoff.demotedAt ?? handoff.startedAt;
   const { commandId, wishId, startedAt } = handoff;
-  set(turn, { moving: { commandId, wishId, startedAt, outageFrom, until: now + handoff.timeoutMs } });
+  const planned = handoff.cause !== 'check-failed';
+  set(turn, { moving: { planned, commandId, wishId, startedAt, outageFrom, until: now + handoff.timeoutMs } });
   fence(turn, 'handed-off', handoff.reason, handoff.finalPosition);
 };
 

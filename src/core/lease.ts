@@ -6,7 +6,7 @@ import type { Ack, Beat, ServedAnswer } from './message.js';
 import type { NodeState, Ownership, SentBeat } from './state.js';
 import { countedLease, resendEvery } from './timing.js';
 import { isPairAlone, journal, majority, remoteVoters, send, set, type Turn, vote } from './turn.js';
-import type { VoterName } from './types.js';
+import type { Term, VoterName } from './types.js';
 import { onServed } from './voter.js';
 
 /** BEATs remembered while unacknowledged: a lease's worth, and some. */
@@ -148,10 +148,19 @@ const askServed = (turn: Turn): void => {
   }
 };
 
+/** The own record could not be written: nobody else asks for it again. */
+const writeServedAgain = (turn: Turn, term: Term, recording: NonNullable<Ownership['recording']>): void => {
+  const { voter, config } = turn.s;
+  const underWay = voter.pending.some((waiting) => waiting.answer.kind === 'served' && waiting.to === config.self);
+  if (recording.acks.has(config.self) || underWay) return;
+  vote(turn, onServed(voter, config.self, { kind: 'served?', term, sync: recording.sync }));
+};
+
 export const resendServed = (turn: Turn): void => {
   const { owner, config } = turn.s;
   if (!owner?.recording || turn.now - owner.recording.sentAt < config.intervalMs / 2) return;
   set(turn, { owner: { ...owner, recording: { ...owner.recording, sentAt: turn.now } } });
+  writeServedAgain(turn, owner.term, owner.recording);
   askServed(turn);
 };
 

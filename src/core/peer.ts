@@ -1,11 +1,11 @@
 /** What the other node's BEATs and RELEASEs mean to this one. */
 
-import { stepBack } from './election.js';
+import { dropOrder, stepBack } from './election.js';
 import { fence } from './fencing.js';
 import { handoffRefusal, onApplied, startHandoff } from './handoff.js';
 import type { Beat, Release } from './message.js';
 import { containsPosition } from './position.js';
-import { noteOwner } from './promotion.js';
+import { isPlanned, noteOwner } from './promotion.js';
 import { journal, record, reply, set, type Turn, unhold, vote } from './turn.js';
 import { onBeat, onRelease } from './voter.js';
 
@@ -18,6 +18,7 @@ export const onPeerBeat = (turn: Turn, beat: Beat): void => {
   vote(turn, onBeat(turn.s.voter, config.peer, beat, now));
   remember(turn, beat);
   if (!wasHeard) for (const name of ['alone', 'isolated', 'peer-alive'] as const) unhold(turn, name);
+  if (!wasHeard) set(turn, { evidence: { ...turn.s.evidence, verdict: 'unknown' } });
   if (!wasHeard) set(turn, { retryAt: Math.min(turn.s.retryAt, now + config.intervalMs), failedElections: 0 });
   if (!wasHeard)
     journal(turn, {
@@ -55,12 +56,12 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
   const { config } = s;
   if (beat.term < (s.voter.record?.maxTerm ?? 0)) return;
   if (s.role === 'candidate') stepBack(turn, 'owner-seen', `${config.peer} owns term ${beat.term}`, 0);
+  dropOrder(turn, `not needed: ${config.peer} owns term ${beat.term}; use \`vipctl switchover\``);
   set(turn, { yieldUntil: null, ...(turn.s.role === 'standby' ? { election: null } : {}) });
   if (beat.role !== 'active') return;
-  const planned =
-    s.voter.released?.term !== undefined && (s.releasing?.message.reason ?? '').startsWith('handed-off: switchover');
+  const planned = s.moving?.planned === true || isPlanned(s.releasing?.message.reason ?? '');
   if (s.lastOwner?.name !== config.peer || s.lastOwner.term !== beat.term) {
-    noteOwner(turn, config.peer, beat.term, planned || s.moving !== null);
+    noteOwner(turn, config.peer, beat.term, planned);
     journal(turn, {
       kind: 'notice',
       cause: 'owner',

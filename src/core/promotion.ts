@@ -4,18 +4,22 @@ import type { Outcome } from './event.js';
 import { fence } from './fencing.js';
 import { unfit } from './fitness.js';
 import { beat, recordServed } from './lease.js';
+import { lastKnownPosition, newestServed, wasInSync, weigh } from './loss.js';
 import type { Verdict } from './message.js';
-import { containsPosition, countMissing, mergePositions } from './position.js';
-import type { NodeState, Promotion } from './state.js';
+import { containsPosition, mergePositions } from './position.js';
+import type { Promotion } from './state.js';
 import { become, type Entry } from './table.js';
 import { backOff } from './timing.js';
-import { hold, journal, livePeer, reply, run, set, stepDone, type Turn, unhold } from './turn.js';
-import type { HoldName, Millis, Position, Term } from './types.js';
+import { cancel, hold, journal, livePeer, reply, run, set, stepDone, type Turn, unhold } from './turn.js';
+import type { HoldName, Position } from './types.js';
 
 /** Entered with a fresh term, whose lease is being renewed from now on. */
 export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: readonly Verdict[]): void => {
   if (entries.includes('beat')) beat(turn);
   const { s, now } = turn;
+  // A step that waits for the old source would stand before ours.
+  cancel(turn, s.following.step?.id ?? null);
+  set(turn, { following: { ...s.following, step: null } });
   const probeId = run(turn, { name: 'vip-probe' });
   const target = s.peer.release?.finalPosition ?? '';
   const catchUpId = run(turn, { name: 'database-catch-up', target: target === '' ? null : target, stop: true });
@@ -31,25 +35,14 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     lastPosition: lastKnownPosition(s, verdicts),
     lastSync: wasInSync(verdicts),
     servedBefore: newestServed(verdicts),
-    lossMs: 0,
+    lossMs: null,
+    salvageId: null,
+    salvage: 'none',
+    channelGivenUp: false,
+    dataTermBefore: s.voter.record?.dataTerm ?? 0,
     acceptLoss: s.order?.acceptLoss ?? false,
   };
   set(turn, { promotion, applied: '' });
-};
-
-/** What any voter, the peer's BEATs or its RELEASE know of the last owner's commits. */
-const lastKnownPosition = (s: NodeState, verdicts: readonly Verdict[]): Position => {
-  const told = verdicts.map((v) => (v.granted ? v.lastPosition : ''));
-  return [...told, s.peer.beat?.position ?? '', s.peer.release?.finalPosition ?? ''].reduce(mergePositions, '');
-};
-
-/** The newest term that served, as these voters know it. */
-export const newestServed = (verdicts: readonly Verdict[]): Term => Math.max(...verdicts.map((v) => v.servedTerm));
-
-/** In sync only if every vote of our majority that knows the newest term says so: one that says `off` may be the newer. */
-export const wasInSync = (verdicts: readonly Verdict[]): boolean => {
-  const newest = newestServed(verdicts);
-  return verdicts.filter((v) => v.servedTerm === newest).every((v) => v.granted && v.sync);
 };
 
 /** True when the outcome belonged to the promotion. */
@@ -58,6 +51,7 @@ export const onPromotionOutcome = (turn: Turn, id: number, outcome: Outcome): bo
   if (!promotion) return false;
   if (id === promotion.probeId) onProbed(turn, promotion, outcome);
   else if (id === promotion.catchUpId) onCaughtUp(turn, promotion, outcome);
+  else if (id === promotion.salvageId) onSalvaged(turn, promotion, outcome);
   else if (id === promotion.stepId) onStep(turn, promotion, outcome);
   else return false;
   return true;
@@ -70,57 +64,82 @@ const onProbed = (turn: Turn, promotion: Promotion, outcome: Outcome): void => {
 };
 
 const onCaughtUp = (turn: Turn, promotion: Promotion, outcome: Outcome): void => {
-  if (!outcome.ok && !promotion.acceptLoss) return fail(turn, 'replication', outcome.detail);
-  stepDone(turn, 'catch-up', promotion.phaseSince, outcome.detail);
-  const position = outcome.ok ? (outcome.position ?? turn.s.database.position) : turn.s.database.position;
   const { database } = turn.s;
+  if (!outcome.ok && !promotion.acceptLoss) return fail(turn, 'replication', outcome.detail, isApplierBroken(turn));
+  if (!outcome.ok && !promotion.channelGivenUp) return giveUpChannel(turn, promotion, outcome.detail);
+  if (!outcome.ok) return fail(turn, 'promotion-failed', outcome.detail);
+  stepDone(turn, 'catch-up', promotion.phaseSince, outcome.detail);
+  const position = outcome.position ?? database.position;
+  const received = mergePositions(position, database.received);
+  set(turn, { promotion: { ...promotion, catchUpId: null }, database: { ...database, position, received } });
+  if (worthSalvaging(turn)) return startSalvage(turn, position);
+  weighLoss(turn, position);
+};
+
+/** The operator accepted it: what was received is not applied, and nothing more may come in beside new clients. */
+const giveUpChannel = (turn: Turn, promotion: Promotion, why: string): void => {
+  cancel(turn, promotion.catchUpId);
+  journal(turn, { kind: 'alarm', cause: 'catch-up', text: `given up, as the operator accepts the loss: ${why}` });
+  const catchUpId = run(turn, { name: 'database-stop-channel' });
+  set(turn, { promotion: { ...promotion, catchUpId, channelGivenUp: true } });
+};
+
+/** The last active's server is dead and its agent answers: what did not arrive is in its binary logs. */
+const worthSalvaging = (turn: Turn): boolean => {
+  const { s, now } = turn;
+  const peer = livePeer(s, now);
+  const { release } = s.peer;
+  // Its RELEASE is quicker than the BEAT that tells of its health.
+  const dead = peer?.health === 'failed' || (release?.reason ?? '').startsWith('database-failed');
+  const handed = (release?.finalPosition ?? '') !== '';
+  return s.config.salvage && peer !== null && dead && s.lastOwner?.name === s.config.peer && !handed;
+};
+
+const startSalvage = (turn: Turn, have: Position): void => {
+  const { promotion } = turn.s;
+  if (!promotion) return;
+  const salvageId = run(turn, { name: 'salvage', have });
+  const progress = "asking for what is left in the dead server's binary logs";
   set(turn, {
-    promotion: { ...promotion, catchUpId: null },
-    database: { ...database, position, received: mergePositions(position, database.received) },
+    promotion: { ...promotion, salvageId, progress, catchUpUntil: turn.now + turn.s.config.catchUpTimeoutMs },
   });
-  if (weighLoss(turn, position)) prepared(turn);
 };
 
-/** Compares with what is known of the last owner, and says what would be lost before accepting it. */
-const weighLoss = (turn: Turn, position: Position): boolean => {
-  const { promotion, config, peer, lastOwner } = turn.s;
-  if (!promotion) return false;
-  if (lastOwner?.name === config.self) return true;
-  // What nobody knows is not taken for nothing: some term served, and no word of its data is left.
-  const unknown = promotion.lastPosition === '' && promotion.servedBefore > 0;
-  const missing = unknown || (promotion.lastPosition !== '' && !containsPosition(position, promotion.lastPosition));
-  if (promotion.lastSync || !missing) {
-    const why = promotion.lastSync
-      ? 'every acknowledged commit was received here (sync)'
-      : 'every commit known of is here';
-    journal(turn, { kind: 'step', cause: 'loss', text: why });
-    return true;
-  }
-  const lossMs =
-    unknown || peer.caughtUpAt === null ? Number.POSITIVE_INFINITY : Math.max(0, peer.heardAt - peer.caughtUpAt);
-  const text = describeLoss(lossMs, countMissing(promotion.lastPosition, position));
+const onSalvaged = (turn: Turn, promotion: Promotion, outcome: Outcome): void => {
+  const { database } = turn.s;
+  const position = outcome.ok ? (outcome.position ?? database.position) : database.position;
+  if (outcome.ok) stepDone(turn, 'salvage', promotion.phaseSince, outcome.detail);
+  else journal(turn, { kind: 'alarm', cause: 'salvage', text: `not all could be had: ${outcome.detail}` });
+  const received = mergePositions(position, database.received);
+  set(turn, {
+    promotion: { ...promotion, salvageId: null, salvage: outcome.ok ? 'done' : 'failed' },
+    database: { ...database, position, received },
+  });
+  weighLoss(turn, position);
+};
+
+/** Says what would be lost before accepting it, and accepts no more than configured. */
+const weighLoss = (turn: Turn, position: Position): void => {
+  const { promotion, config } = turn.s;
+  if (!promotion) return;
+  const { lossMs, text } = weigh(turn.s, promotion, position);
   set(turn, { promotion: { ...promotion, lossMs } });
-  if (config.maxLossMs === 'any' || promotion.acceptLoss || lossMs <= config.maxLossMs) {
-    journal(turn, {
-      kind: 'alarm',
-      cause: 'loss',
-      text: `${text}; accepted${promotion.acceptLoss ? ' by the operator' : ''}`,
-    });
-    return true;
+  if (lossMs === 0) journal(turn, { kind: 'step', cause: 'loss', text });
+  else if (promotion.acceptLoss)
+    journal(turn, { kind: 'alarm', cause: 'loss', text: `${text}; accepted by the operator` });
+  else if (config.maxLossMs === 'any' || lossMs <= config.maxLossMs) {
+    journal(turn, { kind: 'alarm', cause: 'loss', text: `${text}; accepted (promotion.max_loss)` });
+  } else {
+    const remedy = `start ${config.peer}, or run \`vipctl promote --accept-loss\``;
+    return fail(turn, 'loss', `${text}, more than promotion.max_loss allows; ${remedy}`, true);
   }
-  fail(
-    turn,
-    'loss',
-    `${text}, more than promotion.max_loss allows; start ${config.peer}, or run \`vipctl promote --accept-loss\``,
-  );
-  return false;
+  prepared(turn);
 };
 
-const describeLoss = (lossMs: Millis, transactions: number): string => {
-  const time = Number.isFinite(lossMs)
-    ? `the last ${Math.ceil(lossMs)} ms of the last active's commits`
-    : "an unknown part of the last active's commits";
-  return `${time} (at most ${transactions} transactions) did not arrive here`;
+/** Only the operator can mend it; anything else may pass by itself. */
+const isApplierBroken = (turn: Turn): boolean => {
+  const replica = turn.s.database.report?.replica;
+  return replica?.sql === 'stopped' && replica.error !== undefined;
 };
 
 /** Probe and catch-up are both done: is the term still worth having, and does the gate let us through? */
@@ -187,7 +206,7 @@ const serve = (turn: Turn, promotion: Promotion): void => {
   if (!owner) return;
   const took = Math.round(now - promotion.startedAt);
   const entries = become(turn, 'active', 'serving', `term ${owner.term} after ${took} ms, because ${owner.reason}`);
-  const planned = s.order !== null || (s.peer.release?.reason ?? '').startsWith('handed-off: switchover');
+  const planned = s.order !== null || isPlanned(s.peer.release?.reason ?? '');
   noteOwner(turn, config.self, owner.term, planned);
   set(turn, { promotion: null, failedPromotions: 0, peer: { ...turn.s.peer, release: null } });
   for (const name of [
@@ -222,6 +241,10 @@ const afterwards = (turn: Turn): void => {
   }
 };
 
+/** A RELEASE by an operator's word: no failure, and none to be counted on either node. */
+export const isPlanned = (reason: string): boolean =>
+  reason.startsWith('handed-off: switchover') || reason.startsWith('handed-off: stop') || reason.startsWith('stop');
+
 /** Remembers who serves, for cooldown, flapping and `status`. */
 export const noteOwner = (turn: Turn, name: string, term: number, planned: boolean): void => {
   const { lastOwner, failovers, config } = turn.s;
@@ -240,15 +263,12 @@ export const noteOwner = (turn: Turn, name: string, term: number, planned: boole
   }
 };
 
-const fail = (
-  turn: Turn,
-  name: Extract<HoldName, 'loss' | 'hook' | 'stranger' | 'replication' | 'promotion-failed'>,
-  why: string,
-): void => {
+type Failure = Extract<HoldName, 'loss' | 'hook' | 'stranger' | 'replication' | 'promotion-failed'>;
+
+/** `forGood`: waits for the operator; anything else is tried again after a growing wait, since an outage may heal by itself. */
+const fail = (turn: Turn, name: Failure, why: string, forGood = false): void => {
   const { s } = turn;
   const failures = s.failedPromotions + 1;
-  // Tried again after a growing wait: an outage may heal by itself. A loss, or data that cannot be had, waits for the operator.
-  const forGood = name === 'loss' || name === 'replication';
   const wait = backOff(failures);
   set(turn, { failedPromotions: failures, retryAt: forGood ? turn.now : turn.now + wait, order: null });
   hold(turn, name, forGood ? why : `${why}; tried again in ${Math.round(wait / 1000)} s`, forGood ? null : wait);
@@ -259,21 +279,26 @@ const fail = (
 /** Progress extends the deadline of the catch-up; without progress it ends. */
 export const onPromotionProgress = (turn: Turn, id: number, text: string): void => {
   const { promotion, config } = turn.s;
-  if (promotion?.catchUpId === id) {
+  if (promotion && (promotion.catchUpId === id || promotion.salvageId === id)) {
     set(turn, { promotion: { ...promotion, progress: text, catchUpUntil: turn.now + config.catchUpTimeoutMs } });
   }
 };
 
 export const tickPromotion = (turn: Turn): void => {
-  const { promotion, config } = turn.s;
+  const { promotion } = turn.s;
   if (!promotion) return;
-  if (promotion.catchUpId !== null && turn.now >= promotion.catchUpUntil) {
-    return fail(
-      turn,
-      'replication',
-      `catching up made no progress for ${config.catchUpTimeoutMs} ms: ${promotion.progress}`,
-    );
+  const waiting = promotion.catchUpId !== null || promotion.salvageId !== null;
+  if (waiting && turn.now >= promotion.catchUpUntil) return onStalled(turn, promotion);
+  const broken = turn.s.database.health === 'failed' || turn.s.linksDown.length > 0;
+  if (broken) fence(turn, 'unfit', unfit(turn.s, turn.now));
+};
+
+const onStalled = (turn: Turn, promotion: Promotion): void => {
+  const why = `no progress for ${turn.s.config.catchUpTimeoutMs} ms: ${promotion.progress}`;
+  if (promotion.salvageId !== null) {
+    cancel(turn, promotion.salvageId);
+    return onSalvaged(turn, promotion, { ok: false, detail: why });
   }
-  const basic = turn.s.database.health === 'failed' || turn.s.linksDown.length > 0;
-  if (basic) fence(turn, 'unfit', unfit(turn.s, turn.now));
+  if (promotion.acceptLoss && !promotion.channelGivenUp) return giveUpChannel(turn, promotion, why);
+  fail(turn, 'replication', `catching up made ${why}`, true);
 };

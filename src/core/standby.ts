@@ -4,8 +4,8 @@ import type { Outcome } from './event.js';
 import { isReportCurrent } from './health.js';
 import { beat } from './lease.js';
 import { become } from './table.js';
-import { STEP_RETRY_MS } from './timing.js';
-import { hold, journal, livePeer, record, run, set, stepDone, type Turn, unhold } from './turn.js';
+import { stepBackOff } from './timing.js';
+import { hold, journal, livePeer, noticeOnce, record, run, set, stepDone, type Turn, unhold } from './turn.js';
 
 /** One database step at a time; looked at after every event. */
 export const considerFollowing = (turn: Turn): void => {
@@ -68,22 +68,19 @@ const begin = (turn: Turn, name: 'follow' | 'fence' | 'apply', target: string, i
 export const onFollowingOutcome = (turn: Turn, id: number, outcome: Outcome): boolean => {
   const { step } = turn.s.following;
   if (step?.id !== id) return false;
-  const retryAt = outcome.ok ? turn.now : turn.now + STEP_RETRY_MS;
-  set(turn, { following: { ...turn.s.following, step: null, retryAt } });
+  const failures = outcome.ok ? 0 : turn.s.following.failures + 1;
+  const retryAt = outcome.ok ? turn.now : turn.now + stepBackOff(failures);
+  set(turn, { following: { ...turn.s.following, step: null, retryAt, failures } });
   if (turn.s.role === 'starting') finishStarting(turn, outcome);
   else if (step.name === 'apply') onAppliedHere(turn, step.target, outcome);
   else if (step.name === 'follow') onFollowed(turn, outcome);
-  else if (!outcome.ok) journal(turn, { kind: 'alarm', cause: 'database-fence', text: outcome.detail });
+  else if (!outcome.ok) noticeOnce(turn, 'alarm', 'database-fence', outcome.detail);
   return true;
 };
 
 const onAppliedHere = (turn: Turn, target: string, outcome: Outcome): void => {
   if (!outcome.ok)
-    return journal(turn, {
-      kind: 'alarm',
-      cause: 'apply',
-      text: `the final position could not be applied: ${outcome.detail}`,
-    });
+    return noticeOnce(turn, 'alarm', 'apply', `the final position could not be applied: ${outcome.detail}`);
   set(turn, { applied: target });
   journal(turn, { kind: 'step', cause: 'apply', text: `applied the final position ${target}` });
   beat(turn); // the owner waits for this word
@@ -104,7 +101,7 @@ const onFollowed = (turn: Turn, outcome: Outcome): void => {
     );
     return;
   }
-  journal(turn, { kind: 'alarm', cause: 'follow', text: `cannot replicate from ${config.peer}: ${outcome.detail}` });
+  noticeOnce(turn, 'alarm', 'follow', `cannot replicate from ${config.peer}: ${outcome.detail}`);
 };
 
 /** How the database step `database-follow` begins its detail when this server has something of its own. */
@@ -118,11 +115,7 @@ export const startFencing = (turn: Turn): void => {
 
 const finishStarting = (turn: Turn, outcome: Outcome): void => {
   if (!outcome.ok) {
-    journal(turn, {
-      kind: 'alarm',
-      cause: 'starting',
-      text: `the database is not known to be read-only: ${outcome.detail}`,
-    });
+    noticeOnce(turn, 'alarm', 'starting', `the database is not known to be read-only: ${outcome.detail}`);
     return;
   }
   stepDone(turn, 'start', turn.s.startedAt, outcome.detail);

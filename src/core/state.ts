@@ -64,8 +64,8 @@ export interface NodeState {
   /** `stop` was asked; leaving as soon as nothing is held. */
   readonly stopping: { readonly commandId: number; readonly tried: boolean } | null;
   readonly evidence: EvidenceState;
-  /** Last refusal told in the journal, so that it is told once. */
-  readonly lastNotice: string;
+  /** What was told last of each cause, so that it is told once; begins anew with each role. */
+  readonly notices: ReadonlyMap<string, string>;
   readonly stalls: { readonly count: number; readonly longestMs: Millis };
   readonly witnessPollAt: Instant;
   /** This position is applied as the owner's final one. */
@@ -177,8 +177,16 @@ export interface Promotion {
   readonly lastSync: boolean;
   /** The newest term that served before this one. */
   readonly servedBefore: Term;
-  readonly lossMs: Millis;
+  /** Null: not weighed yet. */
+  readonly lossMs: Millis | null;
+  /** Under way with the peer's agent beside its dead server. */
+  readonly salvageId: number | null;
+  /** `done`: everything in the dead server's binary logs is here. */
+  readonly salvage: 'none' | 'done' | 'failed';
   readonly acceptLoss: boolean;
+  readonly dataTermBefore: Term;
+  /** The channel was stopped with what it had received, by the operator's word. */
+  readonly channelGivenUp: boolean;
 }
 
 export interface Handoff {
@@ -204,6 +212,7 @@ export interface Handoff {
 }
 
 export interface Moving {
+  readonly planned: boolean;
   readonly commandId: number;
   readonly wishId: number;
   readonly startedAt: Instant;
@@ -213,6 +222,7 @@ export interface Moving {
 
 export interface Fencing {
   readonly vipOffId: number | null;
+  readonly vipOffRetryAt: Instant | null;
   readonly databaseId: number | null;
   readonly startedAt: Instant;
   readonly finalPosition: Position;
@@ -222,6 +232,8 @@ export interface Fencing {
   readonly reason: string;
   readonly databaseRetryAt: Instant | null;
   readonly term: Term;
+  /** Where the database stood when it was opened without the VIP following; empty: it was not. */
+  readonly openedAt: Position;
   readonly goBack: Pick<Release, 'unserved' | 'servedTerm' | 'sync'>;
 }
 
@@ -236,6 +248,8 @@ export interface Releasing {
 export interface Following {
   /** Our data was compared with the owner of this term, and follows it: once each term, also where a channel runs already. */
   readonly term: Term;
+  /** Steps failed in a row. */
+  readonly failures: number;
   readonly step: { readonly id: number; readonly name: 'follow' | 'fence' | 'apply'; readonly target: Position } | null;
   readonly retryAt: Instant;
 }

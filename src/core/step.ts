@@ -18,7 +18,20 @@ import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } fro
 import type { NodeState } from './state.js';
 import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
-import { isPairAlone, journal, majority, peerHeard, reply, run, send, set, type Turn, unhold, vote } from './turn.js';
+import {
+  isPairAlone,
+  journal,
+  majority,
+  noticeOnce,
+  peerHeard,
+  reply,
+  run,
+  send,
+  set,
+  type Turn,
+  unhold,
+  vote,
+} from './turn.js';
 import type { CoreConfig, Instant, VoterName, VoterRecord } from './types.js';
 import { createVoter, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
 
@@ -75,7 +88,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     handoff: null,
     fencing: null,
     releasing: null,
-    following: { term: 0, step: null, retryAt: now },
+    following: { term: 0, failures: 0, step: null, retryAt: now },
     moving: null,
     yieldUntil: null,
     retryAt: now,
@@ -89,7 +102,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     wishAnswer: { id: 0, outcome: 'none', text: '' },
     stopping: null,
     evidence: { stepId: null, askedAt: now, verdict: 'unknown', detail: '', at: Number.NEGATIVE_INFINITY },
-    lastNotice: '',
+    notices: new Map(),
     stalls: { count: 0, longestMs: 0 },
     witnessPollAt: Number.NEGATIVE_INFINITY,
     applied: '',
@@ -206,12 +219,7 @@ const onWritten = (turn: Turn, id: number, ok: boolean, detail: string): void =>
   const { self } = turn.s.config;
   const { voter, effects } = onPersisted(turn.s.voter, id, ok);
   set(turn, { voter });
-  if (!ok)
-    journal(turn, {
-      kind: 'alarm',
-      cause: 'record',
-      text: `votes are refused, the record could not be written: ${detail}`,
-    });
+  if (!ok) noticeOnce(turn, 'alarm', 'record', `votes are refused, the record could not be written: ${detail}`);
   for (const effect of effects) {
     if (effect.type === 'send' && effect.to === self) onOwnAnswer(turn, effect.message);
     else turn.effects.push(effect);
@@ -226,13 +234,12 @@ const onOwnAnswer = (turn: Turn, message: Message): void => {
 };
 
 const onOutcome = (turn: Turn, id: number, outcome: Outcome): void => {
-  const { database } = turn.s;
+  const { evidence, database } = turn.s;
+  if (evidence.stepId === id) return set(turn, { evidence: { ...evidence, stepId: null } });
   set(turn, { database: { ...database, seen: 0 } });
   if (onPromotionOutcome(turn, id, outcome) || onFencingOutcome(turn, id, outcome)) return;
   if (onHandoffOutcome(turn, id, outcome) || onFollowingOutcome(turn, id, outcome)) return;
   if (onActiveOutcome(turn, id, outcome)) return;
-  const { evidence } = turn.s;
-  if (evidence.stepId === id) return set(turn, { evidence: { ...evidence, stepId: null } });
   // What nobody waited for, a hook say, is told only when it failed.
   if (!outcome.ok) journal(turn, { kind: 'alarm', cause: 'degraded', text: outcome.detail });
 };

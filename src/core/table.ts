@@ -149,6 +149,6 @@ export const become = (turn: Turn, to: Role, cause: Cause, detail = ''): readonl
     cause,
     text: detail === '' ? row.why : `${row.why}: ${detail}`,
   });
-  set(turn, { role: to, roleSince: turn.now });
+  set(turn, { role: to, roleSince: turn.now, notices: new Map() });
   return row.effects;
 };

@@ -1,6 +1,6 @@
 /** Times that the protocol fixes, and those derived from a group's lease. */
 
-import type { CoreConfig, Instant, Millis } from './types.js';
+import type { CoreConfig, Millis } from './types.js';
 
 /** ρ: how far two clocks may drift apart over a lease. */
 export const CLOCK_DRIFT = 0.01;
@@ -10,6 +10,18 @@ export const countedLease = (leaseMs: Millis): Millis => leaseMs * (1 - CLOCK_DR
 
 /** How long its giver keeps a promise whose start it does not know. */
 export const keptLease = (leaseMs: Millis): Millis => leaseMs * (1 + CLOCK_DRIFT);
+
+/**
+ * With `guard: address`: for how long the kernel keeps an address whose agent is gone. Above the lease, since it counts in
+ * whole seconds.
+ */
+export const addressLifetimeSeconds = (leaseMs: Millis): number => Math.ceil(leaseMs / 1_000) + 1;
+
+/** The kernel takes an address off up to this much late: measured, a quarter of a second. */
+const ADDRESS_LATE_MS = 1_000;
+
+/** What voters are asked to promise where only the lifetimes of the addresses stand behind the lease. */
+export const addressPromiseMs = (leaseMs: Millis): Millis => addressLifetimeSeconds(leaseMs) * 1_000 + ADDRESS_LATE_MS;
 
 /** Fencing begins this long before the lease ends, so that it is over in time. */
 export const fenceBudget = (leaseMs: Millis): Millis => Math.min(10, leaseMs / 20);
@@ -35,6 +47,10 @@ export const RETRY_LIMIT_MS = 120_000;
 
 /** A step of the standby (fencing again, following) that failed is tried again after this long. */
 export const STEP_RETRY_MS = 1_000;
+export const STEP_RETRY_LIMIT_MS = 30_000;
+
+/** A VIP that could not be taken off is tried again after this long; the guard is shut meanwhile. */
+export const VIP_OFF_RETRY_MS = 100;
 
 /** After a fault a RELEASE waits this long for a final position before it goes without. */
 export const FINAL_POSITION_WAIT_MS = 1_000;
@@ -52,4 +68,6 @@ export const WITNESS_POLL_MS = 1_000;
 export const backOff = (failures: number): Millis =>
   Math.min(RETRY_LIMIT_MS, RETRY_FIRST_MS * 2 ** Math.min(Math.max(failures - 1, 0), 16));
 
-export const isPast = (now: Instant, then: Instant): boolean => now >= then;
+/** `failures` counts from 1: a step of the standby that keeps failing is tried less and less often. */
+export const stepBackOff = (failures: number): Millis =>
+  Math.min(STEP_RETRY_LIMIT_MS, STEP_RETRY_MS * 2 ** Math.min(failures - 1, 8));

@@ -56,11 +56,11 @@ export const journal = (turn: Turn, entry: Omit<JournalEntry, 'term'> & { readon
   turn.effects.push({ type: 'journal', entry: { term: knownTerm(turn.s), ...entry } });
 };
 
-/** A sentence told once, until another one takes its place. */
+/** A sentence told once of each cause, until another one takes its place; how long something lasts makes no other one. */
 export const noticeOnce = (turn: Turn, kind: 'refusal' | 'notice' | 'alarm', cause: string, text: string): void => {
-  const notice = `${cause}: ${text}`;
-  if (turn.s.lastNotice === notice) return;
-  set(turn, { lastNotice: notice });
+  const key = text.replaceAll(/\b[\d.]+ (s|ms|min)\b/g, '# $1');
+  if (turn.s.notices.get(cause) === key) return;
+  set(turn, { notices: new Map(turn.s.notices).set(cause, key) });
   journal(turn, { kind, cause, text });
 };
 

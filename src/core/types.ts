@@ -70,6 +70,8 @@ export interface CoreConfig {
   readonly maxFailovers: number;
   readonly failoverWindowMs: Millis;
   readonly catchUpTimeoutMs: Millis;
+  /** A dead server's binary logs are asked for, where its agent answers. */
+  readonly salvage: boolean;
   /** The loss accepted without asking; `any` accepts whatever cannot be had. */
   readonly maxLossMs: Millis | 'any';
   /** Hooks exist for these phases; for others no step is taken. */

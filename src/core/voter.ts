@@ -158,8 +158,10 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
   const { record } = heard.voter;
   if (!beat.owner || !record || beat.term < record.maxTerm) return heard;
   if (heard.voter.released?.term === beat.term) return heard; // a RELEASE is irrevocable
-  const known = beat.term === record.maxTerm;
-  if (known && record.holder !== from) return heard;
+  // A record that was made anew knows the term and not its holder: whoever owns it says so.
+  const same = beat.term === record.maxTerm;
+  if (same && record.holder !== null && record.holder !== from) return heard;
+  const known = same && record.holder === from;
   const promised: VoterState = {
     ...heard.voter,
     promiseUntil: now + beat.leaseMs,
@@ -167,6 +169,11 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
     lastPosition: beat.position === '' ? heard.voter.lastPosition : beat.position,
   };
   const ack: Message = { kind: 'ack', beat: beat.beat, term: beat.term, leaseMs: beat.leaseMs };
+  // A SERVED? that said so was lost on the way here: `off` is believed from the owner's BEAT as well, `on` is not.
+  if (known && record.sync && !beat.sync && record.servedTerm === beat.term && beat.servedTerm === beat.term) {
+    const saved = saveThen(promised, { sync: false }, from, ack, null);
+    return { voter: saved.voter, effects: [...heard.effects, ...saved.effects] };
+  }
   // A renewal writes nothing, unless it promises more than was ever promised or follows a term not known yet.
   if (known && covers(voter.durable, beat)) return { voter: promised, effects: [...heard.effects, send(from, ack)] };
   // Being written already: the resend that follows in a tenth of an interval is acknowledged.
@@ -180,7 +187,7 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
 export const onServed = (voter: VoterState, from: VoterName, served: ServedRequest): Voted => {
   const { record } = voter;
   if (!record || served.term < record.maxTerm) return { voter, effects: [] };
-  if (served.term === record.maxTerm && record.holder !== from) return { voter, effects: [] };
+  if (served.term === record.maxTerm && record.holder !== null && record.holder !== from) return { voter, effects: [] };
   const patch = { maxTerm: served.term, holder: from, servedTerm: served.term, sync: served.sync };
   return saveThen(voter, patch, from, { kind: 'served', term: served.term, sync: served.sync }, null);
 };
@@ -189,7 +196,8 @@ export const onRelease = (voter: VoterState, from: VoterName, release: Release, 
   const { record } = voter;
   const answer: Message = { kind: 'released', term: release.term };
   const effects = [send(from, answer)];
-  if (!record || record.maxTerm !== release.term || record.holder !== from) return { voter, effects };
+  if (!record || record.maxTerm !== release.term) return { voter, effects };
+  if (record.holder !== null && record.holder !== from) return { voter, effects };
   if (voter.released?.term === release.term) return { voter, effects };
   const until = now + SUCCESSOR_LEASES * record.maxLeaseMs;
   const freed: VoterState = {

@@ -11,7 +11,7 @@ import { fence } from './fence.js';
 import { createLinks, type Link, type LinkName } from './links.js';
 import { eventsOn, openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
-import { catchUp, follow, openReverse } from './replica.js';
+import { catchUp, follow, openReverse, stopChannel } from './replica.js';
 import { createServerProcess } from './server-process.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS, type StepContext } from './step.js';
 
@@ -215,6 +215,8 @@ const carryOut = (step: DatabaseStep, stallMs: number, context: StepContext): Pr
       return preflight(context);
     case 'database-catch-up':
       return catchUp(context, step.target, step.stop, stallMs);
+    case 'database-stop-channel':
+      return stopChannel(context);
     case 'database-open':
       return openForClients(context);
     case 'database-follow':

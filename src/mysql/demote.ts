@@ -23,8 +23,8 @@ export const demote = async (context: StepContext, force: boolean, timeoutMs: nu
     if (flavour.events && eventsWereOn) await ask(flavour.events.off);
     await readOnlyOrForce(context, force, timeoutMs * READ_ONLY_SHARE);
     const detail = await endSessions(context);
+    // Semi-sync stays in force: `sync=on` is still on record, and an undo serves under it. The fence switches it off.
     const position = await readStablePosition(context);
-    if (flavour.semiSync) await ask(flavour.semiSync.off);
     return { ok: true, detail, position };
   } catch (error) {
     const why = asDatabaseError(error, 'demotion').message;

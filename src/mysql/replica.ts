@@ -185,6 +185,12 @@ const judgeExtra = (extra: string, channel: Channel): Outcome => {
   return failed(`the known position of the active is older than what came from it (${extra}); asked too early`);
 };
 
+/** Pull from nobody any more, with whatever is received and not applied. */
+export const stopChannel = async (context: StepContext): Promise<Outcome> => {
+  await shut(context);
+  return { ok: true, detail: 'channel stopped', position: await context.flavour.readPosition(askCommand(context)) };
+};
+
 /** As the active: pull from the standby, which was judged clean. */
 export const openReverse = async (context: StepContext): Promise<Outcome> => {
   const status = await context.flavour.readStatus(askCommand(context));

@@ -64,17 +64,20 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
   });
   stdin?.write(WHO_AM_I);
   let failure: Error | undefined;
+  let interrupt: (error: Error) => void = () => undefined;
   const ended = program.ended.then((why) => {
-    failure ??= why === '' ? undefined : new Error(why);
+    failure = new Error(why === '' ? `${name} ended before its input did` : why);
+    interrupt(failure);
     return why;
   });
 
-  /** Resolves with `work`, or rejects when the client ends first, nothing moves, or it is given up. */
+  /** Resolves with `work`, or rejects when the client ends first, nothing moves, or it is given up. One at a time. */
   const orFailure = <T>(work: Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       const settle = (then: () => void) => {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
+        interrupt = () => undefined;
         then();
       };
       const onAbort = () => settle(() => reject(new Error('it was given up')));
@@ -84,11 +87,11 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
       }, stallMs);
       if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
+      interrupt = (error) => settle(() => reject(error));
       work.then(
         (value) => settle(() => resolve(value)),
         (error: unknown) => settle(() => reject(error)),
       );
-      ended.then((why) => settle(() => reject(failure ?? new Error(why || `${name} ended before its input did`))));
     });
 
   return {
@@ -105,7 +108,9 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
     },
     finish: async () => {
       stdin?.end();
-      const why = await orFailure(ended);
+      const over = orFailure(ended);
+      interrupt = () => undefined;
+      const why = await over;
       if (why !== '') throw new Error(why);
     },
     kill: async () => {

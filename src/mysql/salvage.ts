@@ -7,7 +7,6 @@ import type { Position } from '../core/types.js';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import type { Database } from './database.js';
-import { asDatabaseError } from './errors.js';
 import type { Link } from './links.js';
 import { type Applier, startApplier } from './salvage-apply.js';
 import { parseNote, parseTrailer, SALVAGE, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
@@ -191,6 +190,19 @@ const end = async (applier: Applier, { session, flavour }: Link): Promise<void> 
   }
 };
 
+/** MariaDB names only the last of each server; what stands here is where the missing ones begin. */
+const describeMissing = (lost: string, position: Position): string =>
+  lost
+    .split(',')
+    .map((gtid) => {
+      const [, source, sequence] = /^(\d+-\d+)-(\d+)$/.exec(gtid) ?? [];
+      if (source === undefined) return gtid;
+      const had = new RegExp(`[:,]${source}-(\\d+)`).exec(position)?.[1] ?? '0';
+      const from = Number(had) + 1;
+      return from === Number(sequence) ? gtid : `${source}-${from} to ${gtid}`;
+    })
+    .join(', ');
+
 const conclude = (
   position: Position,
   before: Position,
@@ -198,12 +210,13 @@ const conclude = (
   trailer: SalvageTrailer | undefined,
   problem: string | undefined,
 ): Outcome => {
-  const target = trailer?.kind === 'cannot' ? `mariadb:${trailer.missing}` : (note?.position ?? '');
+  const flavour = position.slice(0, position.indexOf(':') + 1);
+  const target = trailer?.kind === 'cannot' ? `${flavour}${trailer.missing}` : (note?.position ?? '');
   const lost = differencePosition(target, position);
   const got = differencePosition(position, before);
   const had = got === '' ? '' : `; applied up to ${got}`;
   if (problem !== undefined) {
-    const missing = lost === '' ? '' : `; could not be had: everything up to ${lost}`;
+    const missing = lost === '' ? '' : `; could not be had: ${describeMissing(lost, position)}`;
     return failed(`salvage: ${problem}${missing}${had}`);
   }
   if (trailer?.kind === 'nothing') return { ok: true, detail: 'nothing to salvage', position };

@@ -31,9 +31,15 @@ export const clientSessions = (sessions: readonly ServerSession[], ownUser: stri
 /** How many sessions a message names before it only counts. */
 const NAMED_SESSIONS = 5;
 
+/** Enough to tell what it does; the rest may hold what belongs in no journal, a password say. */
+const beginningOf = (statement: string): string => {
+  const words = statement.trim().split(/\s+/);
+  return words.length > SHOWN_WORDS ? `${words.slice(0, SHOWN_WORDS).join(' ')} …` : words.join(' ');
+};
+const SHOWN_WORDS = 3;
+
 export const describeSession = (session: ServerSession): string => {
-  const doing =
-    session.statement === '' ? `idle (${session.command})` : `runs: ${session.statement.replace(/\s+/g, ' ')}`;
+  const doing = session.statement === '' ? `idle (${session.command})` : `runs: ${beginningOf(session.statement)}`;
   return `session ${session.id} of ${session.user}@${session.host}, for ${session.seconds} s, ${doing}`;
 };
 

@@ -35,14 +35,15 @@ export const askPeer = async (
     socket.write(`${JSON.stringify({ to: peer, purpose, request })}\n`);
     return await readAnswer(socket, asker, options);
   } catch (error) {
+    if (error instanceof ConsumerError) throw error.cause;
     throw new Error(`cannot ask ${whom} for ${purpose}: ${explain(error)}`);
   } finally {
     socket?.destroy();
   }
 };
 
-/** The peer's own words about a request that it could not answer. */
-class Refused extends Error {}
+/** What failed is the work of whoever asked, not the channel: its own error is passed on as it is. */
+class ConsumerError extends Error {}
 
 const openConnection = (asker: Asker, signal: AbortSignal): Promise<TLSSocket> =>
   new Promise((resolve, reject) => {
@@ -125,7 +126,9 @@ const takeFrame = async (
 ): Promise<{ readonly value: unknown } | undefined> => {
   switch (kind) {
     case 'data':
-      await options.onData(body);
+      await options.onData(body).catch((cause: unknown) => {
+        throw new ConsumerError('the answer could not be used', { cause });
+      });
       return undefined;
     case 'note':
       options.onNote(parseJson(body));
@@ -135,7 +138,7 @@ const takeFrame = async (
     case 'end':
       return { value: parseJson(body) };
     case 'failed':
-      throw new Refused(String(parseJson(body)));
+      throw new Error(String(parseJson(body)));
     default:
       return kind satisfies never;
   }

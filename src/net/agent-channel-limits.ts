@@ -10,7 +10,7 @@ export const CHANNEL_TLS = {
   ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
 } as const;
 
-/** TCP connections at a time, proven or not; a new one beyond it is closed by the kernel's accept. */
+/** TCP connections at a time, proven or not; one more is closed at once. */
 export const UNPROVEN_MAX = 8;
 /** From the first byte to the end of the TLS handshake. */
 export const HANDSHAKE_MS = 3_000;

@@ -83,7 +83,7 @@ export const serveRequests = (options: ServeOptions): ((socket: TLSSocket) => vo
       if (begun) return;
       line = Buffer.concat([line, chunk]);
       const end = line.indexOf(NEWLINE);
-      if (end < 0 && line.length > REQUEST_MAX_BYTES) return refuse(`longer than ${REQUEST_MAX_BYTES} bytes`);
+      if ((end < 0 ? line.length : end) > REQUEST_MAX_BYTES) return refuse(`longer than ${REQUEST_MAX_BYTES} bytes`);
       if (end < 0) return;
       const envelope = parseEnvelope(line.subarray(0, end));
       begun = true;

@@ -70,7 +70,8 @@ const group = (args: readonly string[]): World => {
   const overrides: Record<string, unknown> = {};
   for (const arg of args.filter((a) => a.includes('='))) {
     const [key = '', value = ''] = arg.split('=');
-    overrides[key] = key === 'hookPhases' ? value.split(',') : /^\d+$/.test(value) ? Number(value) : value;
+    overrides[key] =
+      key === 'hookPhases' ? value.split(',') : /^\d+$/.test(value) ? Number(value) : value === 'on' ? true : value;
   }
   return createWorld(
     args.filter((a) => !a.includes('=')),

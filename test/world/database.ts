@@ -77,7 +77,7 @@ export const reportOf = (server: Server, source: Server, reachable: boolean): Da
     readOnly: server.readOnly,
     position: positionOf(server.committed),
     semiSync: server.semiSync,
-    semiSyncReplicas: server.semiSync && source.io && source.up && reachable ? 1 : 0,
+    semiSyncReplicas: source.io && source.up && reachable ? 1 : 0,
     replica: {
       io: connected ? 'running' : server.io ? 'connecting' : 'stopped',
       sql: server.sql ? 'running' : 'stopped',
@@ -103,6 +103,10 @@ export const carryOut = (server: Server, step: Step): Outcome | null => {
       return { ok: true, detail: 'read-only', position: position() };
     case 'database-preflight':
       return { ok: true, detail: 'nothing blocks' };
+    case 'database-stop-channel':
+      server.io = false;
+      server.sql = false;
+      return { ok: true, detail: 'channel stopped', position: position() };
     case 'database-open':
       server.readOnly = false;
       return { ok: true, detail: 'writable' };

@@ -9,7 +9,7 @@ import type { CoreConfig, VoterRecord } from '../../src/core/types.js';
 import type { VoterState } from '../../src/core/voter.js';
 import { wakeAt } from '../../src/core/wake.js';
 import { createWitness, stepWitness } from '../../src/core/witness.js';
-import { carryOut, commit, createServer, replicate, reportOf, type Server } from './database.js';
+import { carryOut, commit, createServer, positionOf, replicate, reportOf, type Server } from './database.js';
 
 export interface Host {
   readonly name: string;
@@ -78,6 +78,7 @@ export const createWorld = (witnesses: readonly string[], overrides: Partial<Cor
     maxFailovers: 3,
     failoverWindowMs: 600_000,
     catchUpTimeoutMs: 3_000,
+    salvage: false,
     maxLossMs: 5_000,
     hookPhases: [],
     ...overrides,
@@ -339,6 +340,7 @@ const runStep = (
       return { ok: true, detail: 'VIP on' };
     }
     if (todo.name === 'hook') return { ok: true, detail: `${todo.phase} hooks done` };
+    if (todo.name === 'salvage') return salvage(world, h);
     return todo.name.startsWith('database-') ? carryOut(h.server, todo) : { ok: true, detail: 'done' };
   };
   const { life } = h;
@@ -351,6 +353,17 @@ const runStep = (
     deliver(world, h, { type: 'outcome', id, outcome: { ok: false, detail: 'not finished within its deadline' } });
   };
   at(world, STEP_MS, () => attempt(world.now + STEP_DEADLINE_MS));
+};
+
+/** The agent beside the dead server ships what is not here. */
+const salvage = (world: World, h: Host): Outcome => {
+  const other = host(world, h.name === 'db1' ? 'db2' : 'db1');
+  if (!other.state || other.server.up)
+    return { ok: false, detail: `the agent of ${other.name} cannot ship its binary logs` };
+  for (const [server, sequence] of other.server.committed)
+    h.server.committed.set(server, Math.max(sequence, h.server.committed.get(server) ?? 0));
+  h.server.received = new Map(h.server.committed);
+  return { ok: true, detail: 'all of it is here', position: positionOf(h.server.committed) };
 };
 
 const transmit = (world: World, from: string, to: string, message: Message): void => {

@@ -1,0 +1,59 @@
+/** What the last owner may have committed that did not arrive here (mysql.md, Promotion 4). */
+
+import type { Verdict } from './message.js';
+import { containsPosition, countMissing, mergePositions } from './position.js';
+import type { NodeState, Promotion } from './state.js';
+import type { Millis, Position, Term } from './types.js';
+
+/** `lossMs` 0: nothing acknowledged can be missing. Infinity: nobody can say. */
+export interface Loss {
+  readonly lossMs: Millis;
+  readonly text: string;
+}
+
+/** What any voter, the peer's BEATs or its RELEASE know of the last owner's commits. */
+export const lastKnownPosition = (s: NodeState, verdicts: readonly Verdict[]): Position => {
+  const told = verdicts.map((v) => (v.granted ? v.lastPosition : ''));
+  return [...told, s.peer.beat?.position ?? '', s.peer.release?.finalPosition ?? ''].reduce(mergePositions, '');
+};
+
+/** The newest term that served, as these voters know it. */
+export const newestServed = (verdicts: readonly Verdict[]): Term => Math.max(...verdicts.map((v) => v.servedTerm));
+
+/** In sync only if every vote of our majority that knows the newest term says so: one that says `off` may be the newer. */
+export const wasInSync = (verdicts: readonly Verdict[]): boolean => {
+  const newest = newestServed(verdicts);
+  return verdicts.filter((v) => v.servedTerm === newest).every((v) => v.granted && v.sync);
+};
+
+/** Weighs `position`, after all that was received is applied, against what is known of the last owner. */
+export const weigh = (s: NodeState, promotion: Promotion, position: Position): Loss => {
+  const { config, lastOwner, peer } = s;
+  if (promotion.servedBefore === 0) return nothing('nobody has served before');
+  if (lastOwner?.name === config.self && lastOwner.term >= promotion.servedBefore)
+    return nothing('this node served last');
+  const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
+  if (promotion.lastSync && followed) return nothing('every acknowledged commit was received here (sync)');
+  const final = peer.release?.finalPosition ?? '';
+  if (final !== '' && containsPosition(position, final))
+    return nothing('the final position of the last active is applied');
+  if (promotion.salvage === 'done') return nothing("everything in the dead server's binary logs is here");
+  // A failed salvage counts as more than any limit: how much was left there is not known.
+  const unknown = promotion.salvage === 'failed' || promotion.lastPosition === '';
+  if (unknown || peer.caughtUpAt === null || !followed) {
+    return { lossMs: Number.POSITIVE_INFINITY, text: describe(s, promotion, position, 'an unknown part') };
+  }
+  const caughtUpAt = containsPosition(position, promotion.lastPosition) ? peer.heardAt : peer.caughtUpAt;
+  // It may have gone on for a lease after its last BEAT, whose position was a poll old by then.
+  const unseenMs = config.intervalMs + (peer.release ? 0 : config.leaseMs);
+  const lossMs = Math.max(0, peer.heardAt - caughtUpAt) + unseenMs;
+  return { lossMs, text: describe(s, promotion, position, `up to the last ${Math.ceil(lossMs)} ms`) };
+};
+
+const nothing = (text: string): Loss => ({ lossMs: 0, text });
+
+const describe = (s: NodeState, promotion: Promotion, position: Position, part: string): string => {
+  const known = countMissing(promotion.lastPosition, position);
+  const counted = known > 0 ? `; at most ${known} transactions are known not to be` : '';
+  return `${part} of the commits of ${s.config.peer} may not be here${counted}`;
+};

@@ -1,0 +1,87 @@
+/** A pair of servers with the agents' channel between them, for the lab tests of salvage. */
+
+import { performance } from 'node:perf_hooks';
+import type { MariaDb } from '../../test/lab/mariadb.js';
+import { createAgentChannel } from '../net/agent-channel.js';
+import { AGENT, type Cleanup, eventually, freePort, startPair, type Watched, watch } from './lab.fixture.js';
+import { createSalvage, SALVAGE, type Salvage, type SalvageOptions } from './salvage.js';
+
+export interface Side extends Watched {
+  readonly server: MariaDb;
+  readonly salvage: Salvage;
+  /** What the salvage told while it went on. */
+  readonly told: string[];
+  run(step: Parameters<Watched['run']>[0]): ReturnType<Watched['run']>;
+  fetch(have?: string): ReturnType<Salvage['salvage']>;
+}
+
+export interface SalvagePair {
+  readonly active: Side;
+  readonly standby: Side;
+}
+
+const KEY = Buffer.alloc(32, 'salvage lab');
+
+export const startSides = async (cleanup: Cleanup, extra: Partial<SalvageOptions> = {}): Promise<SalvagePair> => {
+  const servers = await startPair(cleanup);
+  const ports = { active: await freePort(), standby: await freePort() };
+  const side = async (self: 'active' | 'standby', peer: 'active' | 'standby'): Promise<Side> => {
+    const server = servers[self];
+    await server.sql(`SET sql_log_bin=0; GRANT ALL ON *.* TO '${AGENT.user}'@localhost WITH GRANT OPTION`);
+    const watched = watch(cleanup, server);
+    const told: string[] = [];
+    const log = () => undefined;
+    let salvage: Salvage | undefined;
+    const channel = createAgentChannel({
+      listen: { address: '127.0.0.1', port: ports[self] },
+      group: 'shop',
+      self,
+      peer,
+      peerAddress: { address: '127.0.0.1', port: ports[peer] },
+      keys: [KEY],
+      handlers: {
+        [SALVAGE]: (request, reply, signal) => {
+          if (salvage === undefined) throw new Error('not started');
+          return salvage.handler(request, reply, signal);
+        },
+      },
+      nowMs: () => performance.now(),
+      log,
+    });
+    const made = createSalvage({
+      database: watched.database,
+      channel,
+      target: { socket: server.socket },
+      credentials: AGENT,
+      log,
+      ...extra,
+    });
+    salvage = made;
+    await channel.start();
+    watched.database.start();
+    made.start();
+    cleanup.push(async () => {
+      made.stop();
+      await channel.close();
+    });
+    await eventually(() => watched.reports.some((report) => report.state === 'ok'));
+    return {
+      ...watched,
+      server,
+      salvage: made,
+      told,
+      fetch: (have = '') =>
+        made.salvage(have, { signal: new AbortController().signal, progress: (text) => told.push(text) }),
+    };
+  };
+  return { active: await side('active', 'standby'), standby: await side('standby', 'active') };
+};
+
+export const positionOn = async (server: MariaDb): Promise<string> =>
+  `mariadb:${(await server.sql('SELECT @@gtid_binlog_state AS s'))[0]?.s}`;
+
+/** As a promotion does: everything received applied, the channel stopped. */
+export const catchUp = async (side: Side): Promise<void> => {
+  const outcome = await side.run({ name: 'database-catch-up', target: null, stop: true });
+  if (!outcome.ok) throw new Error(outcome.detail);
+};
