@@ -335,7 +335,7 @@ export const createAgent = (options: AgentOptions): Agent => {
           vips: config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
         },
         salvage: salvage.salvage,
-        gatherEvidence: createEvidence(config, boottimeMs),
+        gatherEvidence: createEvidence(config, credentials, boottimeMs),
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,
         emit,
         onHook: noteHook,

@@ -83,7 +83,6 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   let watched = false;
   let reopen: NodeJS.Timeout | null = null;
   let guardRetry: NodeJS.Timeout | null = null;
-  let reinstall: NodeJS.Timeout | null = null;
   const holds = (): boolean => holding && now() < leaseUntil && (guard?.holds() ?? true);
 
   const announcer: Announcer = createAnnouncer({
@@ -163,18 +162,12 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         log('error', `the guard cannot be used, so this node will not be active: ${why}`);
       guardReady = false;
       guardDetail = why;
-      if (reinstall) clearTimeout(reinstall);
-      reinstall = setTimeout(openGuard, REOPEN_MS);
     }
     emit({ type: 'check', name: 'guard', ok: guardReady, detail: guardDetail });
     if (guardReady && !watched) guard.watch(onGuardGone);
     watched = watched || guardReady;
-    if (!guardReady) guardRetry = setTimeout(installGuard, REOPEN_MS);
-  };
-
-  const openGuard = (): void => {
-    installGuard();
-    if (guardReady) guard?.watch(onGuardGone);
+    if (guardRetry) clearTimeout(guardRetry);
+    guardRetry = guardReady ? null : setTimeout(installGuard, REOPEN_MS);
   };
 
   const openVips = async (): Promise<void> => {
@@ -191,7 +184,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
   return {
     open: async () => {
-      openGuard();
+      installGuard();
       if (!guard) emit({ type: 'check', name: 'guard', ok: true, detail: guardDetail });
       await openVips();
       links.start();
@@ -269,7 +262,6 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     close: () => {
       if (reopen) clearTimeout(reopen);
       if (guardRetry) clearTimeout(guardRetry);
-      if (reinstall) clearTimeout(reinstall);
       announcer.stop();
       links.close();
       sockets.close();

@@ -4,23 +4,31 @@ import { connect } from 'node:net';
 import type { VipdConfig } from '../config/types.js';
 import type { Evidence } from '../core/event.js';
 import type { Instant, Millis } from '../core/types.js';
+import type { Credentials } from '../mysql/credentials.js';
+import { createDatabase, DOWN } from '../mysql/database.js';
 import { probeForStranger } from '../net/stranger.js';
 
 /** A gateway on the same link answers an ARP request in well under a millisecond. */
 const GATEWAY_MS: Millis = 50;
 const DATABASE_MS: Millis = 200;
+/** Sessions are killed and the position read meanwhile. */
+const FENCE_PEER_MS: Millis = 5_000;
 
 export const createEvidence =
-  (config: VipdConfig, now: () => Instant) =>
+  (config: VipdConfig, credentials: Credentials, now: () => Instant) =>
   async (fencePeer: boolean): Promise<Evidence> => {
     const [gateways, database] = await Promise.all([
       askGateways(config, now),
-      fencePeer ? askDatabase(config) : ('silent' as const),
+      fencePeer ? askDatabase(config, credentials, now) : ('silent' as const),
     ]);
     const heard = { answer: 'a gateway answers', silent: 'no gateway answers', none: 'no gateways are configured' }[
       gateways
     ];
-    const lives = database === 'silent' ? 'its database does not answer' : 'its database answers';
+    const lives = {
+      silent: 'its database does not answer',
+      'made-read-only': 'its database lives and was made read-only from here',
+      refuses: 'its database lives and could not be made read-only from here',
+    }[database];
     return { gateways, peerDatabase: database, detail: fencePeer ? `${heard}, ${lives}` : heard };
   };
 
@@ -43,16 +51,37 @@ const askGateways = async (config: VipdConfig, now: () => Instant): Promise<Evid
   }
 };
 
-/** A server that accepts connections lives; until it has been made read-only its peer must not take over. */
-const askDatabase = (config: VipdConfig): Promise<Evidence['peerDatabase']> =>
+/** A server that accepts connections lives: it must be read-only before its peer may take over. */
+const askDatabase = async (
+  config: VipdConfig,
+  credentials: Credentials,
+  now: () => Instant,
+): Promise<Evidence['peerDatabase']> => {
+  if (!(await accepts(config.peer.address, config.mysql.port))) return 'silent';
+  const database = createDatabase({
+    host: config.peer.address,
+    port: config.mysql.port,
+    credentials,
+    check: config.mysql.check,
+    nowMs: now,
+    log: () => undefined,
+  });
+  const signal = AbortSignal.timeout(FENCE_PEER_MS);
+  const outcome = await database.run({ name: 'database-fence' }, { signal, progress: () => undefined });
+  await database.stop();
+  if (!outcome.ok) return 'refuses';
+  return outcome.detail === DOWN ? 'silent' : 'made-read-only';
+};
+
+const accepts = (host: string, port: number): Promise<boolean> =>
   new Promise((resolve) => {
-    const socket = connect({ host: config.peer.address, port: config.mysql.port });
-    const end = (verdict: Evidence['peerDatabase']): void => {
+    const socket = connect({ host, port });
+    const end = (answered: boolean): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(verdict);
+      resolve(answered);
     };
-    const timer = setTimeout(() => end('silent'), DATABASE_MS);
-    socket.once('connect', () => end('refuses'));
-    socket.once('error', () => end('silent'));
+    const timer = setTimeout(() => end(false), DATABASE_MS);
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
   });

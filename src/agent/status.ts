@@ -184,9 +184,10 @@ const witnessStatus = (s: NodeState, facts: StatusFacts, name: string): Status['
     address: facts.addresses[name] ?? '',
     reachable: heardMsAgo !== null && heardMsAgo < WITNESS_SILENT_MS,
     heardMsAgo,
-    promise: s.owner && heardMsAgo !== null && heardMsAgo < s.config.leaseMs
-      ? { to: s.config.self, term: s.owner.term, leftMs: Math.max(0, s.owner.leaseUntil - facts.now) }
-      : null,
+    promise:
+      s.owner && heardMsAgo !== null && heardMsAgo < s.config.leaseMs
+        ? { to: s.config.self, term: s.owner.term, leftMs: Math.max(0, s.owner.leaseUntil - facts.now) }
+        : null,
   };
 };
 

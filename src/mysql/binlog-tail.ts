@@ -45,7 +45,8 @@ export type Shipment =
       readonly end: number;
       /** Set where the missing parts of several domains begin at different places: start after these GTIDs instead. */
       readonly startAfter?: string;
-      readonly missing: string;
+      /** Contained in a position once all of it was applied. */
+      readonly upTo: Position;
       readonly transactions: number;
     };
 
@@ -173,7 +174,7 @@ const findStart = async (
   if (unknown.length > 0) {
     const oldest = basename(files[0] ?? '');
     return cannot(
-      `its oldest binary log ${oldest} begins after ${positionOf(unknown)}, which is not here either: the files before it ` +
+      `its oldest binary log ${oldest} begins after ${unknown.map(format).join(',')}, which is not here either: the files before it ` +
         `were purged (raise binlog_expire_logs_seconds)`,
     );
   }
@@ -197,6 +198,10 @@ const shipmentOf = (
       return { kind: 'cannot', tail, why, missing };
     }
   }
+  // Sources of which nothing is shipped are left out: a clone has them without naming them.
+  const upTo = parseGtids(tail.position).filter(({ domain, sequence }) =>
+    parts.some(({ gtid }) => gtid.domain === domain && sequence >= gtid.sequence),
+  );
   return {
     kind: 'ship',
     tail,
@@ -204,7 +209,7 @@ const shipmentOf = (
     start: one.start,
     end: tail.end,
     ...(parts.length > 1 ? { startAfter: [...lastHad.values()].map(format).join(',') } : {}),
-    missing,
+    upTo: positionOf(upTo),
     transactions: parts.reduce((sum, part) => sum + part.count, 0),
   };
 };

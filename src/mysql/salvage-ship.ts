@@ -117,14 +117,14 @@ const ship = async (
   reply: ShipReply,
   signal: AbortSignal,
 ): Promise<SalvageTrailer> => {
-  const { missing, transactions } = shipment;
-  const { position } = shipment.tail;
+  const { upTo: position, transactions } = shipment;
+  const missing = position.slice(position.indexOf(':') + 1);
   await reply.note({ position, missing, transactions });
   const { bytes, problem } = await print(options, shipment, reply, signal);
   if (problem !== '') return { kind: 'cannot', why: problem, missing };
   // A supervisor may have started the server again; what it wrote since would stay behind.
   const returned = await answers(options.target);
-  const more = differencePosition((await tail.read(signal)).position, position);
+  const more = differencePosition((await tail.read(signal)).position, shipment.tail.position);
   if (more === '') return { kind: 'shipped', position, bytes, returned };
   const why = `the server was started again in the middle and has written ${more}; make it read-only, replicate from it`;
   return { kind: 'cannot', why, missing: more };

@@ -22,12 +22,16 @@ export interface SalvagePair {
 
 const KEY = Buffer.alloc(32, 'salvage lab');
 
-export const startSides = async (cleanup: Cleanup, extra: Partial<SalvageOptions> = {}): Promise<SalvagePair> => {
+export const startSides = async (
+  cleanup: Cleanup,
+  extra: Partial<SalvageOptions> = {},
+  grants = 'ALL',
+): Promise<SalvagePair> => {
   const servers = await startPair(cleanup);
   const ports = { active: await freePort(), standby: await freePort() };
   const side = async (self: 'active' | 'standby', peer: 'active' | 'standby'): Promise<Side> => {
     const server = servers[self];
-    await server.sql(`SET sql_log_bin=0; GRANT ALL ON *.* TO '${AGENT.user}'@localhost WITH GRANT OPTION`);
+    await server.sql(`SET sql_log_bin=0; GRANT ${grants} ON *.* TO '${AGENT.user}'@localhost`);
     const watched = watch(cleanup, server);
     const told: string[] = [];
     const log = () => undefined;

@@ -29,6 +29,8 @@ export interface SalvageOptions {
   readonly target: Target;
   readonly credentials: Credentials;
   readonly stallMs?: number;
+  /** Names to find in PATH; default mariadb-binlog and mariadb. */
+  readonly programs?: { readonly binlog?: string; readonly client?: string };
   readonly log: (level: 'debug' | 'info' | 'warn', fields: Readonly<Record<string, unknown>>, text: string) => void;
 }
 
@@ -55,7 +57,10 @@ const PROGRESS_MS = 500;
 const ROLLBACK_MS = 10_000;
 
 export const createSalvage = (options: SalvageOptions): Salvage => {
-  const ship = createSalvageShip({ target: options.target });
+  const ship = createSalvageShip({
+    target: options.target,
+    ...(options.programs?.binlog === undefined ? {} : { program: options.programs.binlog }),
+  });
   const stopping = new AbortController();
   let problem: string | undefined;
 
@@ -128,7 +133,13 @@ const run = async (
         },
         onData: async (chunk) => {
           const stallMs = options.stallMs ?? DEFAULT_STALL_MS;
-          applier ??= await startApplier({ ...options, stallMs, signal });
+          applier ??= await startApplier({
+            target: options.target,
+            credentials: options.credentials,
+            stallMs,
+            signal,
+            ...(options.programs?.client === undefined ? {} : { program: options.programs.client }),
+          });
           bytes += chunk.length;
           await applier.write(chunk);
         },
