@@ -1,5 +1,6 @@
 /** Scheduling priority: the agent before others on its host, and what it starts like anybody else. */
 
+import { readdirSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 
 /**
@@ -8,7 +9,10 @@ import { constants, setPriority } from 'node:os';
  */
 export const goFirst = (): string | null => {
   try {
-    setPriority(constants.priority.PRIORITY_HIGHEST);
+    // On Linux each thread has a priority of its own (setpriority(2), Bugs), and the main thread waits for the others: for
+    // the garbage collector's, and for those that write to disk.
+    for (const thread of readdirSync('/proc/self/task'))
+      setPriority(Number(thread), constants.priority.PRIORITY_HIGHEST);
     return null;
   } catch (cause) {
     return `the priority of this process could not be raised: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -9,12 +9,14 @@ const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 const TRAMPOLINE_NAME = 'vipd-exec';
 /** POSIX, "Exit Status for Commands": not found. */
 const NOT_FOUND = 127;
-/** What is kept of a program's complaints. */
+/** What is kept of a program's complaints: the end, since the client first repeats the statement that failed. */
 const COMPLAINTS_MAX_CHARS = 4_000;
+/** How many of them an outcome names. */
+const ERRORS_MAX = 3;
 
 export interface Program {
   readonly child: ChildProcess;
-  /** What it wrote to its standard error, the first lines of it. */
+  /** The end of what it wrote to its standard error. */
   complaints(): string;
   /** Resolves when it has ended and all its output was read; the text says how, empty: exit 0. Never rejects. */
   readonly ended: Promise<string>;
@@ -34,7 +36,7 @@ export const startProgram = (name: string, args: readonly string[], inherited?: 
   let said = '';
   const errors: Readable | null = child.stderr;
   errors?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(0, COMPLAINTS_MAX_CHARS);
+    said = (said + text).slice(-COMPLAINTS_MAX_CHARS);
   });
   // A program that ended early leaves a pipe that nobody reads; its exit says why.
   child.stdin?.on('error', () => undefined);
@@ -44,16 +46,15 @@ export const startProgram = (name: string, args: readonly string[], inherited?: 
       if (code === 0) resolve('');
       else if (code === NOT_FOUND)
         resolve(`${name} is not found in ${SEARCH_PATH}; install the server's client programs`);
-      else resolve(`${name} ended with ${signal ?? `exit ${code}`}${said === '' ? '' : `: ${firstLines(said)}`}`);
+      else resolve(`${name} ended with ${signal ?? `exit ${code}`}${said === '' ? '' : `: ${errorsOf(said)}`}`);
     });
   });
   return { child, complaints: () => said, ended, kill: () => void child.kill('SIGKILL') };
 };
 
-const firstLines = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^-{3,}$/.test(line))
-    .slice(0, 3)
-    .join('; ');
+/** The errors alone: the statement that the client repeats before them holds rows, which belong in no log. */
+const errorsOf = (text: string): string => {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const errors = lines.filter((line) => line.startsWith('ERROR'));
+  return (errors.length > 0 ? errors.slice(0, ERRORS_MAX) : lines.slice(-1)).join('; ');
+};

@@ -148,24 +148,21 @@ describe('a salvage that cannot have everything', () => {
   test('an error of the server in the middle: what came before it stays, what could not be had is named', async () => {
     const pair = await startSides(cleanup);
     const { active, standby } = pair;
-    await active.server.sql('CREATE TABLE shop.small (t CHAR(250)) ENGINE=MEMORY MAX_ROWS=10000');
+    await active.server.sql('CREATE TABLE shop.small (t CHAR(250))');
     await eventually(async () => (await standby.server.sql("SHOW TABLES FROM shop LIKE 'small'")).length === 1);
-    await standby.server
-      .sql(
-        'SET GLOBAL max_heap_table_size=16384; SET sql_log_bin=0; TRUNCATE shop.small; ALTER TABLE shop.small MAX_ROWS=1',
-      )
-      .catch(() => undefined);
-    const fill = `INSERT INTO shop.small SELECT REPEAT('x', 250) FROM seq_1_to_2000`;
-    await writeBehind(pair, INSERT, INSERT, fill, INSERT);
+    await standby.server.sql('SET SESSION sql_log_bin=0; DROP TABLE shop.small');
+    // Longer than what is kept of the client's complaints: it repeats the statement before the error.
+    const many = Array.from({ length: 100 }, () => "(REPEAT('x', 250))").join(',');
+    await writeBehind(pair, INSERT, INSERT, `INSERT INTO shop.small VALUES ${many}`, INSERT);
     await active.server.stop('SIGKILL');
     await catchUp(standby);
     const last = Number(/\d+$/.exec(await positionOn(standby.server))?.[0]);
     const outcome = await standby.fetch();
-    expect(outcome).toMatchObject({ ok: false, detail: expect.stringContaining('ERROR 1114') });
+    expect(outcome).toMatchObject({ ok: false, detail: expect.stringContaining('ERROR 1146') });
     expect(outcome.detail).toContain(
       `could not be had: 0-1-${last + 3} to 0-1-${last + 4}; applied up to 0-1-${last + 2}`,
     );
-    expect(outcome.detail).not.toContain('cannot ask');
+    expect(outcome.detail).not.toMatch(/cannot ask|BINLOG|eHh4/);
     expect(await count(standby.server)).toBe(2);
   });
 
@@ -264,7 +261,7 @@ describe('a salvage that cannot have everything', () => {
     });
   });
 
-  test('a missing program, a silent agent, missing privileges and a hanging server are each told', async () => {
+  test('a hanging server, a missing program, a channel that runs and a writable server are each told', async () => {
     const pair = await startSides(cleanup, { programs: { binlog: 'mariadb-binlog-of-nowhere' } }, 'SELECT');
     const { active, standby } = pair;
     await writeBehind(pair, INSERT);
@@ -286,11 +283,27 @@ describe('a salvage that cannot have everything', () => {
     await standby.server.sql('SET GLOBAL read_only=OFF');
     expect(await standby.fetch()).toMatchObject({ ok: false, detail: expect.stringContaining('writable already') });
     await standby.server.sql('SET GLOBAL read_only=ON');
+  });
 
-    const poor = await startSides(cleanup, {}, 'SELECT');
-    await writeBehind(poor, INSERT);
-    await poor.active.server.stop('SIGKILL');
-    await catchUp(poor.standby);
-    expect(await poor.standby.fetch()).toMatchObject({ ok: false, detail: expect.stringContaining('BINLOG REPLAY') });
+  test('with the privileges of grants.ts alone rows are salvaged, and what else is needed is told', async () => {
+    const pair = await startSides(cleanup, {}, 'SELECT');
+    const { active, standby } = pair;
+    await writeBehind(pair, INSERT, 'CREATE TABLE shop.later (id INT)');
+    await active.server.stop('SIGKILL');
+    await catchUp(standby);
+    expect(await standby.fetch()).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(
+        /CREATE command denied.*GRANT ALL PRIVILEGES.*could not be had: 0-1-\d+; applied up to/,
+      ),
+    });
+    expect(await count(standby.server)).toBe(1);
+    await standby.server.sql(
+      `SET sql_log_bin=0; GRANT ALL PRIVILEGES ON *.* TO '${AGENT.user}'@localhost WITH GRANT OPTION`,
+    );
+    expect(await standby.fetch()).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining('salvaged 1 transactions'),
+    });
   });
 });

@@ -214,6 +214,12 @@ const describeMissing = (lost: string, position: Position): string =>
     })
     .join(', ');
 
+/** ER_SPECIFIC_ACCESS_DENIED_ERROR and the errors of missing privileges on tables and databases. */
+const DENIED = /ERROR (?:1044|1142|1227|1370)\b/;
+const PRIVILEGES =
+  "statements that are not rows need the privileges they needed at first: GRANT ALL PRIVILEGES ON *.* to the agent's user " +
+  'WITH GRANT OPTION, then promote again';
+
 const conclude = (
   position: Position,
   before: Position,
@@ -228,7 +234,8 @@ const conclude = (
   const had = got === '' ? '' : `; applied up to ${got}`;
   if (problem !== undefined) {
     const missing = lost === '' ? '' : `; could not be had: ${describeMissing(lost, position)}`;
-    return failed(`salvage: ${problem}${missing}${had}`);
+    const advice = DENIED.test(problem) ? `; ${PRIVILEGES}` : '';
+    return failed(`salvage: ${problem}${advice}${missing}${had}`);
   }
   if (trailer?.kind === 'nothing') return { ok: true, detail: 'nothing to salvage', position };
   if (lost !== '') return failed(`salvage: all was sent and applied, and yet ${lost} is not here${had}`);
