@@ -160,7 +160,8 @@ const lacksEvidence = (turn: Turn, _opening: Opening): boolean => {
 
 /** A poll has no effect on anybody, so the role stays `standby` until a majority would grant the term. */
 const startElection = (turn: Turn, opening: Opening): void => {
-  poll(turn, (turn.s.voter.record?.maxTerm ?? 0) + 1, opening);
+  const { voter, askedTerm } = turn.s;
+  poll(turn, Math.max(voter.record?.maxTerm ?? 0, askedTerm) + 1, opening);
 };
 
 const poll = (turn: Turn, term: number, reason: Opening): void => {
@@ -261,7 +262,7 @@ const askVotes = (turn: Turn): void => {
     answers: new Map(),
     askAgain: new Map(),
   } as const;
-  set(turn, { election: voting });
+  set(turn, { election: voting, askedTerm: election.term });
   if (entries.includes('ask-votes')) ask(turn);
   count(turn);
 };

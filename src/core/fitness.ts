@@ -41,7 +41,7 @@ export const unfit = (s: NodeState, now: Instant): string => {
 /** Health, links, database: true of any node. */
 const unfitToServe = (s: NodeState): string => {
   if (s.stopping) return 'the agent is stopping';
-  if (s.role === 'starting') return 'the agent is starting';
+  if (s.role === 'starting') return `the agent is starting${startsWithout(s)}`;
   if (!s.voter.record) return 'no record of earlier terms, and not all who could tell them were heard';
   const { health, cause } = verdict(s);
   if (health !== 'ok') return cause;
@@ -49,6 +49,12 @@ const unfitToServe = (s: NodeState): string => {
   if (!report || report.state === 'denied' || report.state === 'full')
     return `database ${report?.state ?? 'unknown'}: ${report?.detail ?? ''}`;
   return '';
+};
+
+/** What keeps an agent from the end of its start: the database must be known to be read-only, or down. */
+const startsWithout = (s: NodeState): string => {
+  const { report } = s.database;
+  return !report || report.state === 'ok' ? '' : `; database ${report.state}: ${report.detail}`;
 };
 
 /** As a replica of a peer that is there: stopped, broken or too far behind. */

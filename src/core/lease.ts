@@ -82,7 +82,7 @@ export const composeBeat = (s: NodeState, now: number): Beat => {
     position: s.database.position,
     readOnly: s.database.report?.readOnly ?? true,
     replicating: replica?.io === 'running' && replica.sql === 'running',
-    lagMs: replica?.lagMs ?? -1,
+    lagMs: Math.max(-1, replica?.lagMs ?? -1),
     progress: s.promotion?.progress ?? s.handoff?.phase ?? '',
     pause: s.voter.record ? pauseNow(s, now) : { version: 0, on: false, leftMs: -1 },
     finalPosition: s.handoff?.finalPosition ?? '',

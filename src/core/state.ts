@@ -49,6 +49,8 @@ export interface NodeState {
   readonly yieldUntil: Instant | null;
   /** No candidacy before. */
   readonly retryAt: Instant;
+  /** The highest term that votes were asked for: none is asked for twice, or a late answer would count anew. */
+  readonly askedTerm: Term;
   readonly failedPromotions: number;
   /** Elections lost in a row: the wait between them grows. */
   readonly failedElections: number;

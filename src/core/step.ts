@@ -94,6 +94,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     retryAt: now,
     failedPromotions: 0,
     failedElections: 0,
+    askedTerm: 0,
     order: null,
     failovers: [],
     lastChangeAt: null,
@@ -187,7 +188,7 @@ const onMessage = (turn: Turn, from: VoterName, message: Message): void => {
     case 'vote':
       return onElectionAnswer(turn, from, message);
     case 'served?':
-      return isPeer ? vote(turn, onServed(s.voter, from, message)) : undefined;
+      return isPeer ? onServedRequest(turn, from, message) : undefined;
     case 'served':
       return onServedAnswer(turn, from, message) ? onTermRecorded(turn) : undefined;
     case 'release':
@@ -197,12 +198,21 @@ const onMessage = (turn: Turn, from: VoterName, message: Message): void => {
   }
 };
 
-/** Owner 5: our own vote for a higher term ends our ownership at once. */
+/** Owner 5: a term that was voted for, or that another says it serves, ends ours at once. */
 const onVoteRequest = (turn: Turn, from: VoterName, message: Extract<Message, { kind: 'vote?' }>): void => {
   vote(turn, onVote(turn.s.voter, from, message, turn.now));
-  const { owner, voter } = turn.s;
-  if (owner && (voter.record?.maxTerm ?? 0) > owner.term)
-    fence(turn, 'higher-term', `voted for term ${voter.record?.maxTerm}`);
+  yieldToHigherTerm(turn, 'voted for');
+};
+
+const onServedRequest = (turn: Turn, from: VoterName, message: Extract<Message, { kind: 'served?' }>): void => {
+  vote(turn, onServed(turn.s.voter, from, message));
+  yieldToHigherTerm(turn, `${from} serves`);
+};
+
+const yieldToHigherTerm = (turn: Turn, why: string): void => {
+  const { owner, voter, role } = turn.s;
+  const term = voter.record?.maxTerm ?? 0;
+  if (owner && role !== 'fencing' && term > owner.term) fence(turn, 'higher-term', `${why} term ${term}`);
 };
 
 /** Without a record of our own the witnesses' answers tell the terms; they are asked each second anyway. */
@@ -289,7 +299,8 @@ const settle = (turn: Turn): void => {
   considerCandidacy(turn);
   askWitnesses(turn);
   askGateways(turn);
-  if (turn.now - turn.s.beats.sentAt >= turn.s.config.intervalMs) beat(turn);
+  // The same sum as in wakeAt: rounded otherwise, a BEAT could be due in one and not in the other.
+  if (turn.now >= turn.s.beats.sentAt + turn.s.config.intervalMs) beat(turn);
   else resendBeat(turn);
   resendServed(turn);
   leave(turn);

@@ -186,7 +186,7 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
 /** SERVED?: only the holder's word counts; an owner we have not heard of yet is adopted. */
 export const onServed = (voter: VoterState, from: VoterName, served: ServedRequest): Voted => {
   const { record } = voter;
-  if (!record || served.term < record.maxTerm) return { voter, effects: [] };
+  if (!record || served.term < record.maxTerm || voter.released?.term === served.term) return { voter, effects: [] };
   if (served.term === record.maxTerm && record.holder !== null && record.holder !== from) return { voter, effects: [] };
   const patch = { maxTerm: served.term, holder: from, servedTerm: served.term, sync: served.sync };
   return saveThen(voter, patch, from, { kind: 'served', term: served.term, sync: served.sync }, null);

@@ -152,6 +152,24 @@ describe('what another lacks', () => {
     expect(await tail.compare('mariadb:0-1-80', signal)).toMatchObject({ kind: 'nothing' });
   });
 
+  test('leaves out what a clone has of other servers, whose transactions stand before its last', async () => {
+    const tail = await write({ list: [], groups: rows('0-3-1', '0-1-2', '0-1-3', '0-3-4') });
+    const { ends } = writeBinlog({ list: [], groups: rows('0-3-1', '0-1-2') });
+    expect(await tail.compare('mariadb:0-1-2', signal)).toMatchObject({
+      kind: 'ship',
+      start: ends[1],
+      transactions: 2,
+      upTo: 'mariadb:0-1-3,0-3-4',
+    });
+  });
+
+  test('is found without a look at files older than needed', async () => {
+    const tail = await files();
+    await rm(path(1));
+    expect(await tail.compare('mariadb:0-1-65,0-2-50', signal)).toMatchObject({ kind: 'ship', transactions: 15 });
+    await expect(tail.compare('mariadb:0-1-55,0-2-50', signal)).rejects.toThrow('ENOENT');
+  });
+
   test('cannot be had whole where the files before were purged', async () => {
     const tail = await files();
     expect(await tail.compare('mariadb:0-2-40', signal)).toMatchObject({

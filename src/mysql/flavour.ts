@@ -121,11 +121,16 @@ export interface ChannelColumns {
   readonly sourceServerId: string;
 }
 
+/** Seconds as the server tells them; what is no length of time is not known. */
+const lagOf = (seconds: string): { readonly lagMs?: number } => {
+  const lagMs = Number(seconds) * 1_000;
+  return seconds !== '' && Number.isFinite(lagMs) && lagMs >= 0 ? { lagMs } : {};
+};
+
 /** A row of SHOW SLAVE/REPLICA STATUS. */
 export const parseChannel = (row: Row, columns: ChannelColumns, received: Position): Channel => {
   const io = receiverState(text(row, columns.receiver));
   const sql = text(row, columns.applier) === 'Yes' ? 'running' : 'stopped';
-  const lag = text(row, columns.lag);
   const receiverError = number(row, 'Last_IO_Errno') === 0 ? '' : text(row, 'Last_IO_Error');
   const applierError = number(row, 'Last_SQL_Errno') === 0 ? '' : text(row, 'Last_SQL_Error');
   const error = sql === 'stopped' && applierError !== '' ? applierError : io === 'stopped' ? receiverError : '';
@@ -133,7 +138,7 @@ export const parseChannel = (row: Row, columns: ChannelColumns, received: Positi
     io,
     sql,
     received,
-    ...(lag === '' ? {} : { lagMs: Number(lag) * 1_000 }),
+    ...lagOf(text(row, columns.lag)),
     ...(error === '' ? {} : { error }),
     ...(receiverError === '' ? {} : { receiverError }),
     receiverErrno: number(row, 'Last_IO_Errno'),

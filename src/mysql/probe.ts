@@ -35,6 +35,9 @@ export interface Probe {
  * this it is given up.
  */
 const STUCK_WRITE_MS = 600_000;
+/** Connections that steps run on. */
+const STEP_LINKS = ['command', 'aside'] as const;
+
 /** A first attempt, and the one immediate reconnect that proves an end of file. */
 const ATTEMPTS = 2;
 
@@ -95,6 +98,8 @@ export const createProbe = (options: ProbeOptions): Probe => {
       const absent = missingGrants(flavour.name, await ask('SHOW GRANTS'));
       const names = absent.map((grant) => `${grant.privilege} on ${grant.on} (${grant.why})`).join(', ');
       const remedy = `${grantStatements(flavour.name, `'${options.user}'@…`).join('; ')}`;
+      // A session keeps the global privileges that its account had at login (server manual, GRANT).
+      if (missing !== undefined && absent.length === 0) for (const name of STEP_LINKS) links.drop(name);
       missing =
         absent.length === 0
           ? undefined
@@ -105,7 +110,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
 
   const warm = (): void => {
     // Opened ahead of any step; a failure shows in the poll, or in the step.
-    for (const name of ['command', 'aside'] as const) links.get(name, options.timeoutMs).catch(() => undefined);
+    for (const name of STEP_LINKS) links.get(name, options.timeoutMs).catch(() => undefined);
   };
 
   /** Made on the standby as well, so that a promotion does not wait for DDL; where that fails, the promotion makes it. */

@@ -105,47 +105,48 @@ const run = async (
   if (before.semiSync && flavour.semiSync !== undefined) await ask(flavour.semiSync.off);
   if (flavour.name === 'mysql') await ask('SET GLOBAL super_read_only=OFF');
 
+  const received = await receive(options, { session, flavour }, before.position, signal, progress);
+  if (flavour.name === 'mysql') await ask(flavour.readOnlyOn);
+  return conclude(await flavour.readPosition(ask), before.position, received);
+};
+
+interface Received {
+  readonly note?: SalvageNote | undefined;
+  readonly trailer?: SalvageTrailer | undefined;
+  /** Absent: all was sent and taken by the server. */
+  readonly problem?: string | undefined;
+}
+
+/** Asks, and feeds what comes to the server; after a failure nothing of it is under way any more. */
+const receive = async (
+  options: SalvageOptions,
+  link: Link,
+  have: Position,
+  signal: AbortSignal,
+  progress: (text: string) => void,
+): Promise<Received> => {
+  const { target, credentials, programs, stallMs = DEFAULT_STALL_MS } = options;
+  const client = programs?.client === undefined ? {} : { program: programs.client };
+  const watching = new AbortController();
+  let watched: Promise<void> = Promise.resolve();
   let note: SalvageNote | undefined;
+  let trailer: SalvageTrailer | undefined;
   let applier: Applier | undefined;
   let bytes = 0;
-  const watching = new AbortController();
-  const watch = async (target: Position): Promise<void> => {
-    while (!watching.signal.aborted) {
-      const left = countMissing(target, await flavour.readPosition(ask));
-      progress(`salvage: ${left} transactions left`);
-      await sleep(PROGRESS_MS, undefined, { signal: watching.signal }).catch(() => undefined);
-    }
-  };
-  let watched: Promise<void> = Promise.resolve();
   let problem: string | undefined;
-  let trailer: SalvageTrailer | undefined;
+  const onNote = (value: unknown): void => {
+    note = parseNote(value);
+    if (note === undefined) return;
+    progress(`salvage: ${note.transactions} transactions to fetch (${note.missing})`);
+    watched = watch(link, note.position, watching.signal, progress).catch(() => undefined);
+  };
+  const onData = async (chunk: Buffer): Promise<void> => {
+    applier ??= await startApplier({ target, credentials, stallMs, signal, ...client });
+    bytes += chunk.length;
+    await applier.write(chunk);
+  };
   try {
-    const answer = await options.channel.ask(
-      SALVAGE,
-      { have: before.position },
-      {
-        signal,
-        onNote: (value) => {
-          note = parseNote(value);
-          if (note === undefined) return;
-          progress(`salvage: ${note.transactions} transactions to fetch (${note.missing})`);
-          watched = watch(note.position).catch(() => undefined);
-        },
-        onData: async (chunk) => {
-          const stallMs = options.stallMs ?? DEFAULT_STALL_MS;
-          applier ??= await startApplier({
-            target: options.target,
-            credentials: options.credentials,
-            stallMs,
-            signal,
-            ...(options.programs?.client === undefined ? {} : { program: options.programs.client }),
-          });
-          bytes += chunk.length;
-          await applier.write(chunk);
-        },
-      },
-    );
-    trailer = parseTrailer(answer);
+    trailer = parseTrailer(await options.channel.ask(SALVAGE, { have }, { signal, onNote, onData }));
     problem = problemOf(trailer, bytes);
     if (problem === undefined) await applier?.finish();
   } catch (error) {
@@ -154,10 +155,24 @@ const run = async (
     watching.abort();
     await watched;
   }
-  if (problem !== undefined && applier !== undefined) await end(applier, { session, flavour });
-  if (flavour.name === 'mysql') await ask(flavour.readOnlyOn);
-  const position = await flavour.readPosition(ask);
-  return conclude(position, before.position, note, trailer, problem);
+  if (problem !== undefined && applier !== undefined) await end(applier, link);
+  return { note, trailer, problem };
+};
+
+/** Tells how much is left whenever that has changed: a deadline is extended by it. */
+const watch = async (
+  { session, flavour }: Link,
+  target: Position,
+  signal: AbortSignal,
+  progress: (text: string) => void,
+): Promise<void> => {
+  let last = -1;
+  while (!signal.aborted) {
+    const left = countMissing(target, await flavour.readPosition((sql) => session.query(sql, PROMPT_MS)));
+    if (left !== last) progress(`salvage: ${left} transactions left`);
+    last = left;
+    await sleep(PROGRESS_MS, undefined, { signal }).catch(() => undefined);
+  }
 };
 
 /** What must hold, or the dead server's transactions would be applied out of their order. */
@@ -220,13 +235,7 @@ const PRIVILEGES =
   "statements that are not rows need the privileges they needed at first: GRANT ALL PRIVILEGES ON *.* to the agent's user " +
   'WITH GRANT OPTION, then promote again';
 
-const conclude = (
-  position: Position,
-  before: Position,
-  note: SalvageNote | undefined,
-  trailer: SalvageTrailer | undefined,
-  problem: string | undefined,
-): Outcome => {
+const conclude = (position: Position, before: Position, { note, trailer, problem }: Received): Outcome => {
   const flavour = position.slice(0, position.indexOf(':') + 1);
   const target = trailer?.kind === 'cannot' ? `${flavour}${trailer.missing}` : (note?.position ?? '');
   const lost = differencePosition(target, position);

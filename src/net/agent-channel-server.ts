@@ -104,7 +104,7 @@ const answer = async (
 ): Promise<void> => {
   const write = async (frame: Buffer): Promise<void> => {
     if (signal.aborted || !socket.writable) throw new Error('the asker is gone');
-    socket.write(frame);
+    if (!socket.write(frame)) await drained(socket, signal);
   };
   const reply: Reply = {
     send: async (bytes) => {

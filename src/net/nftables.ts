@@ -75,7 +75,9 @@ export const openNftables = (): Nftables => {
       const error = nft.errorOf(context);
       if (status === 0) return output;
       const first = error.split('\n')[0] ?? '';
-      throw new NftError(`nftables refused '${commands.split('\n')[0]}': ${first === '' ? 'no reason given' : first}`);
+      throw new NftError(
+        `nftables refused '${commands.trim().split('\n')[0]}': ${first === '' ? 'no reason given' : first}`,
+      );
     },
     close: () => {
       if (open) nft.free(context);

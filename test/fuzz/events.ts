@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { Event, Outcome } from '../../src/core/event.js';
 import type { Message } from '../../src/core/message.js';
 import type { CoreConfig, DatabaseReport, VoterName, VoterRecord } from '../../src/core/types.js';
+import { createWorld } from '../world/world.js';
 import { message, millis, NAMES, position, term } from './messages.js';
 import type { NodeUnderFire } from './node-under-fire.js';
 
@@ -14,7 +15,9 @@ export type Action =
   /** The outcome of the step that was asked for so long ago, or of one never asked for. */
   | { readonly do: 'end'; readonly nth: number; readonly outcome: Outcome }
   | { readonly do: 'written'; readonly nth: number; readonly ok: boolean }
-  /** All that was asked for goes well, and all voters answer as asked. */
+  /** All that was asked for on this host goes well. */
+  | { readonly do: 'obey' }
+  /** That, and all voters answer as asked. */
   | { readonly do: 'cooperate' };
 
 const replica = fc.record({
@@ -65,7 +68,12 @@ const command: fc.Arbitrary<Event> = fc.record({
   type: fc.constant('command' as const),
   id: fc.nat({ max: 50 }),
   command: fc.oneof(
-    fc.record({ name: fc.constant('switchover' as const), dryRun: fc.boolean(), force: fc.boolean(), timeoutMs: millis }),
+    fc.record({
+      name: fc.constant('switchover' as const),
+      dryRun: fc.boolean(),
+      force: fc.boolean(),
+      timeoutMs: millis,
+    }),
     fc.record({ name: fc.constant('promote' as const), acceptLoss: fc.boolean() }),
     fc.record({ name: fc.constant('pause' as const), forMs: fc.constantFrom(-1, 1, 5_000) }),
     fc.constant({ name: 'resume' as const }),
@@ -90,11 +98,19 @@ export const event: fc.Arbitrary<Event> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ type: fc.constant('link' as const), name: fc.constantFrom('eth0', 'eth1'), up: fc.boolean() }),
+    arbitrary: fc.record({
+      type: fc.constant('link' as const),
+      name: fc.constantFrom('eth0', 'eth1'),
+      up: fc.boolean(),
+    }),
   },
   {
     weight: 1,
-    arbitrary: fc.record({ type: fc.constant('vip-lost' as const), address: fc.constant('vip'), restored: fc.boolean() }),
+    arbitrary: fc.record({
+      type: fc.constant('vip-lost' as const),
+      address: fc.constant('vip'),
+      restored: fc.boolean(),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('stall' as const), forMs: millis }) },
   {
@@ -129,9 +145,16 @@ export const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: wait }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('tell' as const), event }) },
   { weight: 6, arbitrary: fc.constant({ do: 'cooperate' } as const) },
+  { weight: 4, arbitrary: fc.constant({ do: 'obey' } as const) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('end' as const), nth: fc.nat({ max: 12 }), outcome }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('written' as const), nth: fc.nat({ max: 4 }), ok: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('written' as const), nth: fc.nat({ max: 4 }), ok: fc.boolean() }),
+  },
 );
+
+/** A script that has not spoken yet would keep the node from all that is tried here. */
+const DATABASE_ALONE = { database: { fall: 2, rise: 1 } } as const;
 
 export const config: fc.Arbitrary<CoreConfig> = fc
   .record({
@@ -143,20 +166,7 @@ export const config: fc.Arbitrary<CoreConfig> = fc
     cooldownMs: fc.constantFrom(0, 60_000),
     maxFailovers: fc.constantFrom(1, 3),
   })
-  .map((chosen) => ({
-    group: 'orders',
-    self: 'db1',
-    peer: 'db2',
-    priority: 100,
-    peerPriority: 90,
-    intervalMs: 100,
-    leaseMs: 300,
-    gateways: chosen.witnesses.length === 0,
-    checks: { database: { fall: 2, rise: 1 } },
-    failoverWindowMs: 600_000,
-    catchUpTimeoutMs: 3_000,
-    ...chosen,
-  }));
+  .map(({ witnesses, ...chosen }) => createWorld(witnesses, { ...chosen, checks: DATABASE_ALONE }).config('db1'));
 
 /** What an earlier life may have left on disk: any sound record, and mostly none or an early one. */
 export const record: fc.Arbitrary<VoterRecord | null> = fc.oneof(
@@ -192,20 +202,32 @@ export const act = (node: NodeUnderFire, chosen: Action): void => {
       const id = node.writing[chosen.nth]?.id ?? UNKNOWN_ID;
       return node.take({ type: 'persisted', id, ok: chosen.ok, detail: '' });
     }
+    case 'obey':
+      return obey(node);
     case 'cooperate':
-      return cooperate(node);
+      obey(node);
+      return answerAsAsked(node);
   }
 };
 
-const cooperate = (node: NodeUnderFire): void => {
+const HERE = 'mariadb:0-1-12,0-2-3';
+
+const obey = (node: NodeUnderFire): void => {
   for (const { id } of [...node.running])
-    node.take({ type: 'outcome', id, outcome: { ok: true, detail: 'done', position: 'mariadb:0-1-12,0-2-3' } });
+    node.take({ type: 'outcome', id, outcome: { ok: true, detail: 'done', position: HERE } });
   for (const { id } of [...node.writing]) node.take({ type: 'persisted', id, ok: true, detail: '' });
-  for (const { to, message: asked } of node.sent.slice(-8)) {
+  const readOnly = node.state().role !== 'active';
+  node.take({ type: 'database', report: { state: 'ok', detail: '', readOnly, position: HERE } });
+};
+
+/** How many of its newest messages are answered: some of them for the second time, or late. */
+const ANSWERED = 8;
+
+const answerAsAsked = (node: NodeUnderFire): void => {
+  for (const { to, message: asked } of node.sent.slice(-ANSWERED)) {
     const answer = answerTo(asked);
     if (answer) node.take({ type: 'message', from: to, message: answer });
   }
-  node.take({ type: 'database', report: { state: 'ok', detail: '', readOnly: false, position: 'mariadb:0-1-12,0-2-3' } });
 };
 
 const answerTo = (asked: Message): Message | null => {

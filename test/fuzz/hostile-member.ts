@@ -7,7 +7,7 @@ import { FRAME_MAX_BYTES, MAC_BYTES } from '../../src/wire/layout.js';
 import { createLink, type Link } from '../../src/wire/link.js';
 
 export const GROUP = 'orders';
-export const KEY = Buffer.from('a5'.repeat(31) + '01', 'hex');
+export const KEY = Buffer.from(`${'a5'.repeat(31)}01`, 'hex');
 const LARGEST_DATAGRAM_BYTES = 2_000;
 
 type Random = (below: number) => number;
@@ -18,7 +18,12 @@ export interface HostileMember {
   readonly next: (to: string, message: Message) => { readonly datagram: Buffer; readonly sound: boolean };
 }
 
-export const createHostileMember = (self: string, peers: readonly string[], random: Random, nowMs: () => number): HostileMember => {
+export const createHostileMember = (
+  self: string,
+  peers: readonly string[],
+  random: Random,
+  nowMs: () => number,
+): HostileMember => {
   const link = createLink({ group: GROUP, self, peers, keys: [KEY], randomBytes, nowMs });
   const ring = createKeyRing([KEY]);
   let last: Buffer = Buffer.alloc(0);

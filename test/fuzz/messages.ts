@@ -30,7 +30,10 @@ export const position: fc.Arbitrary<string> = fc.oneof(
     weight: 10,
     arbitrary: fc.constantFrom('', 'mariadb:0-1-10', 'mariadb:0-1-10,0-2-3', 'mariadb:0-1-12', 'mariadb:', 'mysql:'),
   },
-  { weight: 1, arbitrary: fc.constantFrom('mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7', 'mariadb:0-1-9007199254740993') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7', 'mariadb:0-1-9007199254740993'),
+  },
   { weight: 1, arbitrary: fc.string({ maxLength: 40 }) },
 );
 

@@ -25,7 +25,9 @@ it('keeps its promises whatever is told to it, in any order', { timeout: deadlin
   );
 });
 
-it('keeps them through long lives, and gets to serve, hand over and fence in them', { timeout: deadlineMs(30_000) }, () => {
+it('keeps them through long lives, and gets to serve, hand over and fence in them', {
+  timeout: deadlineMs(30_000),
+}, () => {
   const random = createRandom(FUZZ_SEED);
   const sample = fc.sample(action, { numRuns: POOL, seed: FUZZ_SEED }).filter((chosen) => !stops(chosen));
   const configs = fc.sample(config, { numRuns: 50, seed: FUZZ_SEED });
@@ -36,11 +38,14 @@ it('keeps them through long lives, and gets to serve, hand over and fence in the
     const node = createNodeUnderFire(given, null, 12_345.678);
     // A friendly beginning every now and then, or few lives would ever come to serve.
     for (let turn = 0; turn < 1_000; turn += 1) {
-      const chosen: Action = random(4) === 0 ? { do: 'cooperate' } : (sample[random(sample.length)] ?? { do: 'cooperate' });
+      const chosen: Action =
+        random(4) === 0 ? { do: 'cooperate' } : (sample[random(sample.length)] ?? { do: 'cooperate' });
       try {
         act(node, chosen);
       } catch (cause) {
-        throw new Error(`VIPD_FUZZ_SEED=${FUZZ_SEED}, life ${life}, turn ${turn}, ${JSON.stringify(chosen)}`, { cause });
+        throw new Error(`VIPD_FUZZ_SEED=${FUZZ_SEED}, life ${life}, turn ${turn}, ${JSON.stringify(chosen)}`, {
+          cause,
+        });
       }
       const { role } = node.state();
       roles.set(role, (roles.get(role) ?? 0) + 1);

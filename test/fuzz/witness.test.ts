@@ -60,7 +60,11 @@ const createBench = (random: (below: number) => number, stored: VoterRecord | nu
     },
     log: () => undefined,
   });
-  for (const node of NODES) members.set(node, createHostileMember(node, ['w1', 'db1', 'db2'], random, () => now));
+  for (const node of NODES)
+    members.set(
+      node,
+      createHostileMember(node, ['w1', 'db1', 'db2'], random, () => now),
+    );
   return {
     record: () => record,
     settle: async () => {
@@ -81,7 +85,9 @@ const judgeRecord = (before: VoterRecord | null, after: VoterRecord): readonly s
   if (!before) return [];
   if (after.maxTerm < before.maxTerm) return [`its term fell from ${before.maxTerm} to ${after.maxTerm}`];
   if (before.maxTerm > after.maxTerm || before.holder === null || before.holder === after.holder) return [];
-  return before.maxTerm === after.maxTerm ? [`term ${after.maxTerm} went from ${before.holder} to ${after.holder}`] : [];
+  return before.maxTerm === after.maxTerm
+    ? [`term ${after.maxTerm} went from ${before.holder} to ${after.holder}`]
+    : [];
 };
 
 /** No grant, no promise and no word that a term serves leaves before it is on disk. */
@@ -98,11 +104,14 @@ const judgeAnswer = (answer: Message, durable: readonly VoterRecord[]): readonly
         return true;
     }
   });
-  const promises = answer.kind === 'ack' || answer.kind === 'served' || (answer.kind === 'vote' && answer.verdict.granted);
+  const promises =
+    answer.kind === 'ack' || answer.kind === 'served' || (answer.kind === 'vote' && answer.verdict.granted);
   return onDisk || !promises ? [] : [`said before it was on disk: ${JSON.stringify(answer)}`];
 };
 
-it('withstands members gone mad: no answer ahead of the disk, no term twice, memory flat', { timeout: deadlineMs(60_000) }, async () => {
+it('withstands members gone mad: no answer ahead of the disk, no term twice, memory flat', {
+  timeout: deadlineMs(60_000),
+}, async () => {
   const random = createRandom(FUZZ_SEED);
   const sample = fc.sample(message, { numRuns: POOL, seed: FUZZ_SEED });
   const play = async (bench: Bench, frames: number): Promise<void> => {
@@ -115,7 +124,8 @@ it('withstands members gone mad: no answer ahead of the disk, no term twice, mem
   };
   try {
     // Many short lives: absurd terms end the interesting part of one soon.
-    for (let life = 0; life < runs(40); life += 1) await play(createBench(random, random(2) ? emptyRecord() : null), 200);
+    for (let life = 0; life < runs(40); life += 1)
+      await play(createBench(random, random(2) ? emptyRecord() : null), 200);
     const bench = createBench(random, emptyRecord());
     await play(bench, FRAMES / 10);
     const before = usedBytes();

@@ -60,8 +60,12 @@ const loadGroups = (config: WitnessConfig, log: Logger): Promise<readonly Witnes
     }),
   );
 
-/** A loop that comes round this often feeds the watchdog, between packets. */
+/**
+ * The watchdog is fed by a datagram that has come all the way through socket and loop: a member's, or one of this length
+ * that the witness sends to itself when it is quiet.
+ */
 const ROUND_MS = 250;
+const ROUND_BYTES = 1;
 
 const serve = async (config: WitnessConfig, log: Logger): Promise<ExitStatus> => {
   const service = createServiceManager({ env: process.env, pid: process.pid, nowMs: boottimeMs });
@@ -69,7 +73,10 @@ const serve = async (config: WitnessConfig, log: Logger): Promise<ExitStatus> =>
   const paths = createPaths({
     port: config.listen.port,
     paths: [{ local: config.listen.address, remotes: {} }],
-    onDatagram: (datagram, remote: Remote) => server.receive(datagram, remote),
+    onDatagram: (datagram, remote: Remote) => {
+      if (datagram.length !== ROUND_BYTES) server.receive(datagram, remote);
+      service.pet();
+    },
     onError: (error) => log.warn(error.message),
   });
   const server = createWitnessServer({
@@ -86,7 +93,8 @@ const serve = async (config: WitnessConfig, log: Logger): Promise<ExitStatus> =>
     log.fatal(`the witness cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
     return EXIT_REFUSED;
   }
-  const round = setInterval(() => service.pet(), ROUND_MS);
+  const { address, port } = config.listen;
+  const round = setInterval(() => paths.reply({ address, port, path: address }, Buffer.alloc(ROUND_BYTES)), ROUND_MS);
   log.info(
     `witness ${config.name} listens on ${config.listen.address} port ${config.listen.port} for ${groups.length} group(s)`,
   );
