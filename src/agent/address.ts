@@ -55,8 +55,14 @@ export interface AddressState {
 /** How long one probe listens; the peer's answer means that its guard is still open, and is asked again. */
 const PROBE_MS = 20;
 const PROBE_ATTEMPTS = 25;
-/** Lifetimes are whole seconds, above the lease: refreshed often enough that they never end under a live one. */
-const LIFETIME_REFRESH_MS = 500;
+/** Without nftables the lifetime is all there is: as short as whole seconds above the lease can be. */
+const SHORT_REFRESH_MS = 500;
+/**
+ * Behind the guard it only tidies up after an agent that is gone. Each refresh waits for the kernel's one lock for all
+ * network configuration (rtnl), which a host that makes and removes containers can hold for a tenth of a second.
+ */
+const LONG_REFRESH_MS = 5_000;
+const LONG_LIFETIME_SECONDS = 15;
 const REOPEN_MS = 5_000;
 
 export const createAddressHolder = (options: AddressOptions): AddressHolder => {
@@ -68,7 +74,11 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     vips: configured,
     onUnsupported: (text) => log('warn', text),
   });
-  const lifetimeSeconds = addressLifetimeSeconds(options.leaseMs);
+  const guarded = options.guard === 'nftables';
+  const lifetimeSeconds = guarded
+    ? Math.ceil(options.leaseMs / 1_000) + LONG_LIFETIME_SECONDS
+    : addressLifetimeSeconds(options.leaseMs);
+  const refreshMs = guarded ? LONG_REFRESH_MS : SHORT_REFRESH_MS;
   const lifetime = { lifetimeSeconds };
   let holding = false;
   let since: Instant | null = null;
@@ -232,7 +242,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       leaseUntil = until;
       if (!holding) return true;
       if (guard && !guard.refreshUntil(until)) return false;
-      if (now() - refreshedAt >= LIFETIME_REFRESH_MS) {
+      if (now() - refreshedAt >= refreshMs) {
         refreshedAt = now();
         vips.refresh(lifetimeSeconds).catch((cause: unknown) => log('error', messageOf(cause)));
       }
