@@ -1,9 +1,10 @@
 /** What the other node's BEATs and RELEASEs mean to this one. */
 
-import { dropOrder, stepBack } from './election.js';
+import { stepBack } from './election.js';
 import { fence } from './fencing.js';
 import { handoffRefusal, onApplied, startHandoff } from './handoff.js';
 import type { Beat, Release } from './message.js';
+import { dropOrder } from './order.js';
 import { containsPosition } from './position.js';
 import { isPlanned, noteOwner } from './promotion.js';
 import { journal, record, reply, set, type Turn, unhold, vote } from './turn.js';

@@ -1,9 +1,10 @@
 /** The whole node: an event and the time in, the next state and what is to be done out. */
 
 import { considerHandoff, considerReverse, considerSemiSync, onActiveOutcome } from './active.js';
+import { considerCandidacy, onEvidence } from './candidacy.js';
 import { applyMaintenance, considerStop, onCommand, tickPause, tickWish } from './commands.js';
 import type { Effect } from './effect.js';
-import { considerCandidacy, onElectionAnswer, onEvidence, tickElection } from './election.js';
+import { onElectionAnswer, tickElection } from './election.js';
 import type { Event, Outcome } from './event.js';
 import { fence, onFencingOutcome, tickFencing } from './fencing.js';
 import { onHandoffOutcome, tickHandoff, tickMoving } from './handoff.js';

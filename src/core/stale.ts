@@ -1,0 +1,46 @@
+/** The hold `stale`: what the last owner committed is not known here, or known not to be here. */
+
+import type { Verdict } from './message.js';
+import { dropOrder } from './order.js';
+import { containsPosition } from './position.js';
+import { hold, livePeer, peerHeard, type Turn, unhold } from './turn.js';
+import type { Term } from './types.js';
+
+/**
+ * Starting up: the peer is not heard, and what it may have committed since is not known here. `sync` and `servedTerm` as
+ * the newest record has them that could be read: our own at first, then those of the voters that would grant the term.
+ */
+export const isBlind = (turn: Turn, servedTerm: Term, sync: boolean): boolean => {
+  const { s, now } = turn;
+  const { record } = s.voter;
+  if (!record || s.order?.acceptLoss || peerHeard(s, now) || servedTerm === 0) return false;
+  const servedLast = record.holder === s.config.self && record.maxTerm === servedTerm;
+  const followed = s.peer.servedSeen >= servedTerm;
+  if (record.dataTerm >= servedTerm && (servedLast || followed || sync)) return false;
+  const lacking =
+    record.dataTerm < servedTerm
+      ? `term ${servedTerm} served last, and this node's data is of term ${record.dataTerm}`
+      : `replication was not in sync when term ${servedTerm} served, and its owner is not heard`;
+  hold(turn, 'stale', `${lacking}; start ${s.config.peer}, or run \`vipctl promote --accept-loss\``);
+  dropOrder(turn, `refused: stale: ${lacking}`);
+  return true;
+};
+
+/** The peer is back, and this node has all that it has: what was not known is known now. */
+export const endStale = (turn: Turn): void => {
+  const { s, now } = turn;
+  const peer = livePeer(s, now);
+  const { record } = s.voter;
+  if (!s.holds.has('stale') || !peer || !record || record.dataTerm < Math.max(record.servedTerm, peer.servedTerm))
+    return;
+  if (containsPosition(s.database.received, peer.position)) unhold(turn, 'stale');
+};
+
+/** The last term that served is newer than our data: only its owner's return, or the operator, helps. */
+export const holdIfBehind = (turn: Turn, answers: readonly Verdict[]): void => {
+  const behind = answers.find((a) => !a.granted && a.why === 'data-behind');
+  if (!behind) return;
+  const own = turn.s.voter.record?.dataTerm ?? 0;
+  const remedy = `start ${turn.s.config.peer}, or run \`vipctl promote --accept-loss\``;
+  hold(turn, 'stale', `term ${behind.servedTerm} served last, and this node's data is of term ${own}; ${remedy}`);
+};
