@@ -6,6 +6,7 @@ import { handoffRefusal, startHandoff, undo } from './handoff.js';
 import { isReportCurrent, verdict } from './health.js';
 import { recordServed } from './lease.js';
 import { containsPosition } from './position.js';
+import type { Ownership } from './state.js';
 import { STEP_RETRY_MS } from './timing.js';
 import { journal, livePeer, noticeOnce, run, set, type Turn } from './turn.js';
 
@@ -73,8 +74,17 @@ export const considerSemiSync = (turn: Turn): void => {
   if (!isReportCurrent(s) || s.database.report?.state !== 'ok' || inForce === undefined) return;
   const wanted = standbyAttached(turn);
   if (owner.sync && (!wanted || !inForce)) return recordServed(turn, false);
-  if (!owner.sync && wanted && inForce) return recordServed(turn, true);
+  if (!inForce && owner.syncFrom !== '') set(turn, { owner: { ...owner, syncFrom: '' } });
+  if (!owner.sync && wanted && inForce) return recordSyncOnceCaughtUp(turn, owner);
   if (wanted !== inForce && turn.now >= owner.stepRetryAt) switchSemiSync(turn, wanted);
+};
+
+/** What was committed before semi-sync came into force waited for nobody: the standby must be seen to have it. */
+const recordSyncOnceCaughtUp = (turn: Turn, owner: Ownership): void => {
+  const { s, now } = turn;
+  if (owner.syncFrom === '') return set(turn, { owner: { ...owner, syncFrom: s.database.position } });
+  const peer = livePeer(s, now);
+  if (peer && containsPosition(peer.position, owner.syncFrom)) recordServed(turn, true);
 };
 
 const switchSemiSync = (turn: Turn, on: boolean): void => {

@@ -10,7 +10,7 @@ import { SERVED, startRelease } from './release.js';
 import { holdIfBehind, isBlind } from './stale.js';
 import type { Election, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
-import { countedLease, ELECTION_INTERVALS, YIELD_INTERVALS } from './timing.js';
+import { countedLease, ELECTION_INTERVALS, fenceBudget, YIELD_INTERVALS } from './timing.js';
 import { isPairAlone, majority, noticeOnce, peerHeard, remoteVoters, send, set, type Turn, vote } from './turn.js';
 import type { Millis, VoterName } from './types.js';
 import { judge, onVote } from './voter.js';
@@ -143,8 +143,12 @@ const onOwnVote = (turn: Turn, own: Verdict): void => {
     withdraw(turn, election.term);
     return stepBack(turn, 'disk', own.why, 10 * config.intervalMs);
   }
-  const entries = become(turn, 'promoting', 'elected', `term ${election.term}`);
   const leaseUntil = election.voteSentAt + countedLease(config.leaseMs);
+  if (turn.now >= leaseUntil - fenceBudget(config.leaseMs)) {
+    withdraw(turn, election.term);
+    return stepBack(turn, 'unanswered', 'the votes came too late for their lease', config.intervalMs);
+  }
+  const entries = become(turn, 'promoting', 'elected', `term ${election.term}`);
   set(turn, {
     election: null,
     owner: newOwnership(election.term, leaseUntil, election.reason),

@@ -19,6 +19,7 @@ export const newOwnership = (term: number, leaseUntil: number, reason: string): 
   served: false,
   sync: false,
   recording: null,
+  syncFrom: '',
   semiSyncStep: null,
   reverseStep: null,
   stepRetryAt: 0,

@@ -3,7 +3,7 @@
 import type { Verdict } from './message.js';
 import { containsPosition, countMissing, mergePositions } from './position.js';
 import type { NodeState, Promotion } from './state.js';
-import type { Millis, Position, Term } from './types.js';
+import type { Instant, Millis, Position, Term } from './types.js';
 
 /** `lossMs` 0: nothing acknowledged can be missing. Infinity: nobody can say. */
 export interface Loss {
@@ -27,7 +27,7 @@ export const wasInSync = (verdicts: readonly Verdict[]): boolean => {
 };
 
 /** Weighs `position`, after all that was received is applied, against what is known of the last owner. */
-export const weigh = (s: NodeState, promotion: Promotion, position: Position): Loss => {
+export const weigh = (s: NodeState, promotion: Promotion, position: Position, now: Instant): Loss => {
   const { config, lastOwner, peer } = s;
   if (promotion.servedBefore === 0) return nothing('nobody has served before');
   if (lastOwner?.name === config.self && lastOwner.term >= promotion.servedBefore)
@@ -43,10 +43,12 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position): L
   if (unknown || peer.caughtUpAt === null || !followed) {
     return { lossMs: Number.POSITIVE_INFINITY, text: describe(s, promotion, position, 'an unknown part') };
   }
-  const caughtUpAt = containsPosition(position, promotion.lastPosition) ? peer.heardAt : peer.caughtUpAt;
-  // It may have gone on for a lease after its last BEAT, whose position was a poll old by then.
-  const unseenMs = config.intervalMs + (peer.release ? 0 : config.leaseMs);
-  const lossMs = Math.max(0, peer.heardAt - caughtUpAt) + unseenMs;
+  // Each BEAT that renewed its lease reached a voter of our majority: it served for a lease after the last that we know.
+  const contained = promotion.lastPositionTold && containsPosition(position, promotion.lastPosition);
+  const until = peer.release ? peer.heardAt : now;
+  const servedOnMs = contained ? (peer.release ? 0 : config.leaseMs) : Math.max(0, until - peer.caughtUpAt);
+  // A position in a BEAT is a poll old.
+  const lossMs = servedOnMs + config.intervalMs;
   return { lossMs, text: describe(s, promotion, position, `up to the last ${Math.ceil(lossMs)} ms`) };
 };
 

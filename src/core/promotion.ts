@@ -34,6 +34,7 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     progress: 'applying what was received',
     lastPosition: lastKnownPosition(s, verdicts),
     lastSync: wasInSync(verdicts),
+    lastPositionTold: verdicts.every((v) => v.granted && v.lastPosition !== ''),
     servedBefore: newestServed(verdicts),
     lossMs: null,
     salvageId: null,
@@ -122,7 +123,7 @@ const onSalvaged = (turn: Turn, promotion: Promotion, outcome: Outcome): void =>
 const weighLoss = (turn: Turn, position: Position): void => {
   const { promotion, config } = turn.s;
   if (!promotion) return;
-  const { lossMs, text } = weigh(turn.s, promotion, position);
+  const { lossMs, text } = weigh(turn.s, promotion, position, turn.now);
   set(turn, { promotion: { ...promotion, lossMs } });
   if (lossMs === 0) journal(turn, { kind: 'step', cause: 'loss', text });
   else if (promotion.acceptLoss)

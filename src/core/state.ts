@@ -138,6 +138,8 @@ export interface Ownership {
     readonly acks: ReadonlySet<VoterName>;
     readonly sentAt: Instant;
   } | null;
+  /** Where we stood when semi-sync had come into force; empty: it is not, or that was not seen yet. */
+  readonly syncFrom: Position;
   readonly semiSyncStep: number | null;
   readonly reverseStep: number | null;
   readonly stepRetryAt: Instant;
@@ -177,6 +179,8 @@ export interface Promotion {
   /** What voters and the RELEASE know of the last owner's data. */
   readonly lastPosition: Position;
   readonly lastSync: boolean;
+  /** Every voter of our majority heard the last owner, and told where it stood. */
+  readonly lastPositionTold: boolean;
   /** The newest term that served before this one. */
   readonly servedBefore: Term;
   /** Null: not weighed yet. */

@@ -11,8 +11,8 @@ const LONG_TRANSACTION_SECONDS = 1;
 const READ_ONLY_SHARE = 0.4;
 
 /**
- * Read-only first, semi-sync after it: while clients are still answered, each commit they hear of is on the standby. A
- * standby that answers holds a commit up for a round trip only; where it holds up read-only, `force` switches it off.
+ * Read-only with semi-sync in force: while clients are still answered, each commit they hear of is on the standby. A standby
+ * that answers holds a commit up for a round trip only; one that does not makes the move fail, and it could not finish.
  */
 export const demote = async (context: StepContext, force: boolean, timeoutMs: number): Promise<Outcome> => {
   const { flavour } = context;
@@ -40,7 +40,6 @@ const readOnlyOrForce = async (context: StepContext, force: boolean, deadlineMs:
   } catch (error) {
     const failure = asDatabaseError(error, 'read-only');
     if (!force || failure.kind !== 'hanging' || context.signal.aborted) throw failure;
-    if (context.flavour.semiSync) await askCommand(context)(context.flavour.semiSync.off);
     await makeReadOnly(context, deadlineMs, true);
   }
 };

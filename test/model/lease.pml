@@ -2,16 +2,16 @@
  * The lease protocol of protocol.md: two nodes and one witness, any interleaving, exhaustively.
  *
  * The comments name the rules: "Voter 2" is rule 2 of its section "Voter", and so on. A rule that a -D leaves out is marked
- * "left out by"; scripts/model checks that the model then fails. What is abstracted, and why that hides no fault: docs/model.md.
+ * "left out by"; scripts/model checks that the model then fails. docs/model.md: what is abstracted, why that hides no fault.
  *
  * Nothing here is ever forced but the passing of a tick and what the kernel does in it. An agent that is stopped, slow or
  * unreachable is one whose options are not taken; a message is lost by never being taken, late by being taken late.
  */
 
-/* ---- times, in ticks of the owner's clock ----------------------------------------------------------------------------- */
+/* ---- times, in ticks of the owner's clock ------------------------------------------------------------------------ */
 
 #ifndef LEASE
-#define LEASE 3 /* L */
+#define LEASE 3 /* L; 3 or 4. Below 3 a BEAT and its ACK could not be a tick apart. */
 #endif
 #define DRIFT 1 /* rho x L: how far two clocks drift apart over one lease */
 
@@ -32,16 +32,20 @@
 #define MUTE (LEASE + DRIFT - DRIFT)
 #endif
 
-/* ---- bounds of the search --------------------------------------------------------------------------------------------- */
+/* ---- bounds of the search ---------------------------------------------------------------------------------------- */
 
 #ifndef TERMS
-#define TERMS 3
+#define TERMS 3 /* at most 3 */
 #endif
 #ifndef RESTARTS
 #define RESTARTS 2 /* crashes in all, of whichever voter */
 #endif
 
-/* ---- state ------------------------------------------------------------------------------------------------------------ */
+#ifndef NAMES
+#define NAMES true /* a RELEASE may name a successor */
+#endif
+
+/* ---- state ------------------------------------------------------------------------------------------------------- */
 
 #define WITNESS 2
 
@@ -82,7 +86,10 @@ typedef Node {
   unsigned follows : 3
 };
 
-/* Frames under way from a node, by kind; bit t is the one of term t. Once sent they stay: loss, delay, duplication, reordering. */
+/*
+ * Frames under way from a node, by kind; bit t is the one of term t. Once sent they stay and may be taken by any voter at any
+ * time, again and in any order, or never: that is loss, delay, duplication and reordering in one.
+ */
 typedef Frames {
   unsigned vote : 5;
   unsigned beat : 5;
@@ -108,7 +115,10 @@ unsigned lastOpened : 3;
 #define PEER(n) (1 - (n))
 #define NEWEST(a, b) ((a) > (b) -> (a) : (b))
 
-/* ---- properties ------------------------------------------------------------------------------------------------------- */
+/* Read by `spin -t`; the search itself prints nothing. */
+#define TELL printf
+
+/* ---- properties -------------------------------------------------------------------------------------------------- */
 
 /* Invariant: at no instant can two nodes pass client traffic. */
 #define CHECK_TRAFFIC assert(!(node[0].open && node[1].open))
@@ -117,7 +127,7 @@ unsigned lastOpened : 3;
 /* Second invariant: nobody opens whose data never followed the last term that served. */
 #define CHECK_DATA(n) assert(node[n].follows >= lastOpened)
 
-/* ---- what a voter does ------------------------------------------------------------------------------------------------ */
+/* ---- what a voter does ------------------------------------------------------------------------------------------- */
 
 /* Voter 2: what is asked must be above all that was granted. Left out by TWO_VOTES. */
 #ifdef TWO_VOTES
@@ -133,7 +143,10 @@ unsigned lastOpened : 3;
 #define HAS_DATA(v, c) (node[c].dataTerm >= voter[v].servedTerm)
 #endif
 
-/* Voter 2: no promise, or it has run out, or was released (to c, or to anybody), or c holds it. Left out by GRANT_UNDER_PROMISE. */
+/*
+ * Voter 2: no promise, or it has run out, or was released (to c, or to anybody), or c holds it. Left out by
+ * GRANT_UNDER_PROMISE.
+ */
 #ifdef GRANT_UNDER_PROMISE
 #define IS_FREE(v, c) true
 #else
@@ -150,17 +163,24 @@ unsigned lastOpened : 3;
 /* Voter 3: for the same holder and term only. */
 #define RENEWS(v, c, t) (voter[v].maxTerm == (t) && voter[v].holder == c && voter[v].released == 0)
 
-/* Frames of terms that every voter has passed count nowhere any more; forgetting them keeps the search small. */
+/*
+ * Frames that can have no effect any more are forgotten, which keeps the search small: a VOTE? or a BEAT of a term not above
+ * the voter's (but for a candidate's VOTE? that may be repeated), a SERVED? or RELEASE of one below it.
+ */
 #define ABOVE(set, t) set = ((set) >> (t)) << (t)
 #define DROP(frames, t) \
-  ABOVE(frames.vote, t); ABOVE(frames.beat, t); ABOVE(frames.served, t); ABOVE(frames.release, t); ABOVE(frames.named, t)
+  ABOVE(frames.vote, t + 1); ABOVE(frames.beat, t + 1); \
+  ABOVE(frames.served, t); ABOVE(frames.release, t); ABOVE(frames.named, t)
+#define DROP_SENT(n) \
+  ABOVE(sent[n].vote, (node[n].role == CANDIDATE -> LOWEST : LOWEST + 1)); ABOVE(sent[n].beat, LOWEST + 1); \
+  ABOVE(sent[n].served, LOWEST); ABOVE(sent[n].release, LOWEST); ABOVE(sent[n].named, LOWEST)
 #define LOWEST \
   (voter[0].maxTerm < voter[1].maxTerm \
     -> (voter[0].maxTerm < voter[2].maxTerm -> voter[0].maxTerm : voter[2].maxTerm) \
     : (voter[1].maxTerm < voter[2].maxTerm -> voter[1].maxTerm : voter[2].maxTerm))
 inline forget(who) {
-  DROP(sent[0], LOWEST);
-  DROP(sent[1], LOWEST);
+  DROP_SENT(0);
+  DROP_SENT(1);
   DROP(past[who], voter[who].maxTerm);
   DROP(past[3 + who], voter[who].maxTerm)
 }
@@ -180,6 +200,10 @@ inline give(who, whom, newTerm) {
   voter[who].holder = whom;
   voter[who].released = 0;
   voter[who].promise = PROMISE;
+  if
+  :: who != WITNESS -> forgetTerm(who)
+  :: else
+  fi;
   forget(who)
 }
 
@@ -200,19 +224,25 @@ inline hear(whom, who) {
 }
 
 /* VOTE? of the present life: the VOTE goes back. Only the newest term asked for is of interest to the candidate. */
+#ifdef TERM_ASKED_AGAIN
+#define COUNTS_VOTE(c, t) (node[c].term == t)
+#else
+#define COUNTS_VOTE(c, t) (node[c].role == CANDIDATE && node[c].term == t)
+#endif
 #define TAKE_VOTE(v, c, t) \
   :: d_step { \
     HAS(sent[c].vote, t) && (GRANTS(v, c, t) \
-      || (GRANTED(v, c, t) && (voter[v].promise < PROMISE || (!node[c].voted && node[c].term == t)))) -> \
+      || (GRANTED(v, c, t) && !node[c].voted && node[c].role == CANDIDATE && node[c].term == t)) -> \
+      TELL("voter %d takes VOTE %d of node %d\n", v, t, c); \
     hear(c, v); \
     give(v, c, t); \
-    node[c].voted = node[c].voted || node[c].term == t; \
+    node[c].voted = node[c].voted || COUNTS_VOTE(c, t); \
   }
 
 /* BEAT of a term that this node owned, of whatever age: Voter 3, and Voter 6 for a higher term. No ACK that would matter. */
 #define TAKE_BEAT(v, c, t) \
   :: d_step { \
-    HAS(sent[c].beat, t) && ((RENEWS(v, c, t) && voter[v].promise < PROMISE) || t > voter[v].maxTerm) -> \
+    HAS(sent[c].beat, t) && t > voter[v].maxTerm -> TELL("voter %d takes BEAT %d of node %d\n", v, t, c); \
     hear(c, v); \
     give(v, c, t); \
   }
@@ -226,6 +256,7 @@ inline hear(whom, who) {
 #define TAKE_BEAT_OF_AGE(v, c, a) \
   :: d_step { \
     node[c].role == OWNER && a <= node[c].age && a < COUNTED && !HAS(node[c].acks, a) && IS_LONGER(c, a) && ACKS(v, c) -> \
+    TELL("voter %d takes BEAT %d of node %d, sent %d ticks ago\n", v, node[c].term, c, a); \
     hear(c, v); \
     if \
     :: RENEWS(v, c, node[c].term) || node[c].term > voter[v].maxTerm -> give(v, c, node[c].term) \
@@ -235,6 +266,7 @@ inline hear(whom, who) {
   }
 
 /* SERVED?: only the holder's word counts, or that of an owner not heard of yet. Written before the answer (Voter 1). */
+#define AWAITS(c, t) (node[c].role == OWNER && node[c].term == t)
 #define MAY_SERVE(v, c, t) \
   ((voter[v].maxTerm == t && voter[v].holder == c) || t > voter[v].maxTerm)
 #define NOTE_SERVED(v, c, t) \
@@ -245,11 +277,12 @@ inline hear(whom, who) {
 #define TAKE_SERVED(v, c, t) \
   :: d_step { \
     HAS(sent[c].served, t) && MAY_SERVE(v, c, t) \
-      && (voter[v].servedTerm != t || (node[c].term == t && !node[c].recorded)) -> \
+      && (voter[v].servedTerm != t || (AWAITS(c, t) && !node[c].recorded)) -> \
+      TELL("voter %d takes SERVED %d of node %d\n", v, t, c); \
     hear(c, v); \
     NOTE_SERVED(v, c, t); \
     forget(v); \
-    node[c].recorded = node[c].recorded || node[c].term == t; \
+    node[c].recorded = node[c].recorded || AWAITS(c, t); \
   }
 
 /* RELEASE: the holder's own word, for its term. */
@@ -260,7 +293,7 @@ inline freeVote(who, whom, isNamed) {
 }
 #define TAKE_RELEASE(v, c, t) \
   :: d_step { \
-    HAS(sent[c].release, t) && MAY_RELEASE(v, c, t) -> \
+    HAS(sent[c].release, t) && MAY_RELEASE(v, c, t) -> TELL("voter %d takes RELEASE %d of node %d\n", v, t, c); \
     hear(c, v); \
     freeVote(v, c, HAS(sent[c].named, t)); \
   }
@@ -272,25 +305,24 @@ inline freeVote(who, whom, isNamed) {
 #define ANSWER(field, c, t) skip
 #endif
 #define TAKE_PAST(v, c, t) \
-  :: d_step { HAS(past[3 * c + v].vote, t) && (GRANTS(v, c, t) || (GRANTED(v, c, t) && voter[v].promise < PROMISE)) -> \
+  :: d_step { HAS(past[3 * c + v].vote, t) && GRANTS(v, c, t) -> \
+    TELL("voter %d takes VOTE %d of an earlier life of node %d\n", v, t, c); \
     give(v, c, t); ANSWER(voted, c, t) } \
   :: d_step { \
-    HAS(past[3 * c + v].beat, t) && ((RENEWS(v, c, t) && voter[v].promise < PROMISE) || t > voter[v].maxTerm) -> \
+    HAS(past[3 * c + v].beat, t) && t > voter[v].maxTerm -> \
+    TELL("voter %d takes BEAT %d of an earlier life of node %d\n", v, t, c); \
     give(v, c, t) } \
   :: d_step { HAS(past[3 * c + v].served, t) && MAY_SERVE(v, c, t) && voter[v].servedTerm != t -> \
+    TELL("voter %d takes SERVED %d of an earlier life of node %d\n", v, t, c); \
     NOTE_SERVED(v, c, t); forget(v); ANSWER(recorded, c, t) } \
   :: d_step { HAS(past[3 * c + v].release, t) && MAY_RELEASE(v, c, t) -> \
+    TELL("voter %d takes RELEASE %d of an earlier life of node %d\n", v, t, c); \
     freeVote(v, c, HAS(past[3 * c + v].named, t)) }
 
 #define TAKE_TERM(v, c, t) \
   TAKE_VOTE(v, c, t) TAKE_BEAT(v, c, t) TAKE_SERVED(v, c, t) TAKE_RELEASE(v, c, t) TAKE_PAST(v, c, t)
-#if TERMS > 3
-#define TAKE_LAST(v, c) TAKE_TERM(v, c, 4)
-#else
-#define TAKE_LAST(v, c)
-#endif
 #define TAKE_FROM(v, c) \
-  TAKE_TERM(v, c, 1) TAKE_TERM(v, c, 2) TAKE_TERM(v, c, 3) TAKE_LAST(v, c) \
+  TAKE_TERM(v, c, 1) TAKE_TERM(v, c, 2) TAKE_TERM(v, c, 3) \
   TAKE_BEAT_OF_AGE(v, c, 0) TAKE_BEAT_OF_AGE(v, c, 1) TAKE_BEAT_OF_AGE(v, c, 2) TAKE_BEAT_OF_AGE(v, c, 3)
 
 /* Voter 2: the 2L for the successor alone are over. At any time, which is more than the rule allows: docs/model.md. */
@@ -309,7 +341,7 @@ inline restartVoter(who) {
   voter[who].mute = MUTE
 }
 
-/* ---- what a node does ------------------------------------------------------------------------------------------------- */
+/* ---- what a node does -------------------------------------------------------------------------------------------- */
 
 /* Would an ACK of a BEAT sent a ticks ago lengthen the lease? */
 #ifdef LEASE_FROM_ACK /* leaves out Owner 1, "s being the send time" */
@@ -328,12 +360,28 @@ inline forgetAcks(self) {
 #endif
 }
 
+/* What a standby asked for matters only while it is above what it knows. */
+inline forgetTerm(self) {
+#ifndef TERM_ASKED_AGAIN
+  if
+  :: node[self].role == STANDBY && node[self].term <= voter[self].maxTerm -> node[self].term = 0
+  :: else
+  fi
+#else
+  skip
+#endif
+}
+
 inline leave(self) {
   node[self].role = STANDBY;
   node[self].age = 0;
   node[self].lease = 0;
   node[self].acks = 0;
-  node[self].recorded = 0
+  node[self].recorded = 0;
+#ifndef TERM_ASKED_AGAIN
+  node[self].voted = 0;
+#endif
+  forgetTerm(self)
 }
 
 /* Fencing 1 and 3: guard shut and VIP off, and only then the RELEASE, here without a successor. */
@@ -365,7 +413,8 @@ inline withdraw(self) {
 #define IS_TOLD(n, t) (t == voter[PEER(n)].maxTerm + 1 || t == voter[WITNESS].maxTerm + 1)
 #define STAND(n, t) \
   :: d_step { \
-    MAY_STAND(n) && MAY_BEGIN(n) && (t == NEXT_TERM(n) || (t > NEXT_TERM(n) && IS_TOLD(n, t))) -> \
+    t <= TERMS && MAY_STAND(n) && MAY_BEGIN(n) && (t == NEXT_TERM(n) || (t > NEXT_TERM(n) && IS_TOLD(n, t))) -> \
+    TELL("node %d asks for term %d\n", n, t); \
     node[n].role = CANDIDATE; \
     node[n].voted = node[n].voted && node[n].term == t; \
     node[n].term = t; \
@@ -377,6 +426,7 @@ inline withdraw(self) {
 #define WIN(n) \
   :: d_step { \
     node[n].role == CANDIDATE && node[n].voted && node[n].age < COUNTED && GRANTS(n, n, node[n].term) -> \
+    TELL("node %d wins term %d\n", n, node[n].term); \
     CHECK_TERM(n); \
     wonTerms = wonTerms | BIT(node[n].term); \
     voter[n].maxTerm = node[n].term; \
@@ -386,6 +436,7 @@ inline withdraw(self) {
     node[n].role = OWNER; \
     node[n].lease = COUNTED - node[n].age; \
     node[n].age = 0; \
+    node[n].voted = 0; \
     sent[n].beat = sent[n].beat | BIT(node[n].term); \
     forget(n); \
   }
@@ -394,6 +445,7 @@ inline withdraw(self) {
 #define RENEW(n, a) \
   :: d_step { \
     node[n].role == OWNER && node[n].lease > 0 && HAS(node[n].acks, a) && IS_LONGER(n, a) -> \
+    TELL("node %d renews by ACK of BEAT sent %d ago\n", n, a); \
     node[n].lease = LEASE_AFTER(a); \
     voter[n].promise = NEWEST(voter[n].promise, PROMISE - (a)); \
     node[n].acks = node[n].acks & ~BIT(a); \
@@ -404,6 +456,7 @@ inline withdraw(self) {
 #define RECORD(n) \
   :: d_step { \
     node[n].role == OWNER && node[n].lease > 0 && !HAS(sent[n].served, node[n].term) && MAY_SERVE(n, n, node[n].term) -> \
+    TELL("node %d records term %d\n", n, node[n].term); \
     NOTE_SERVED(n, n, node[n].term); \
     forget(n); \
     node[n].dataTerm = node[n].term; \
@@ -419,13 +472,14 @@ inline withdraw(self) {
 #define OPEN(n) \
   :: d_step { \
     node[n].role == OWNER && node[n].lease > 0 && !node[n].open && IS_RECORDED(n) -> \
+    TELL("node %d OPENS term %d\n", n, node[n].term); \
     CHECK_DATA(n); \
     node[n].open = 1; \
     CHECK_TRAFFIC; \
     lastOpened = node[n].term; \
     node[n].follows = node[n].term; \
     node[n].dataTerm = node[n].term; \
-    CHECK_REACHED(n); \
+    NOTE_OPENER(n); \
   }
 
 /* Fencing, at any time and for any cause, with or without a successor. Its order is left out by RELEASE_BEFORE_SHUT. */
@@ -435,11 +489,15 @@ inline withdraw(self) {
 #define SHUT(n) shut(n)
 #endif
 #define FENCE(n) \
-  :: d_step { node[n].role == OWNER && node[n].lease > 0 -> SHUT(n) } \
-  :: d_step { node[n].role == OWNER && node[n].lease > 0 -> sent[n].named = sent[n].named | BIT(node[n].term); SHUT(n) }
+  :: d_step { node[n].role == OWNER && node[n].lease > 0 -> \
+    TELL("node %d fences and releases term %d\n", n, node[n].term); SHUT(n) } \
+  :: d_step { NAMES && node[n].role == OWNER && node[n].lease > 0 -> \
+    TELL("node %d fences and releases term %d to its peer\n", n, node[n].term); \
+    sent[n].named = sent[n].named | BIT(node[n].term); \
+    SHUT(n) }
 
 #define WITHDRAW(n) \
-  :: d_step { node[n].role == CANDIDATE -> withdraw(n) }
+  :: d_step { node[n].role == CANDIDATE -> TELL("node %d withdraws from term %d\n", n, node[n].term); withdraw(n) }
 
 /* Standby 4: its channel receives from the owner that serves. Left out by DATA_TERM_FROM_BEAT: a BEAT tells the term only. */
 #ifdef DATA_TERM_FROM_BEAT
@@ -449,6 +507,7 @@ inline withdraw(self) {
 #else
 #define FOLLOW(n) \
   :: d_step { node[n].role == STANDBY && node[PEER(n)].open && node[n].follows < node[PEER(n)].term -> \
+    TELL("node %d follows term %d\n", n, node[PEER(n)].term); \
     node[n].dataTerm = NEWEST(node[n].dataTerm, node[PEER(n)].term); \
     node[n].follows = node[PEER(n)].term }
 #endif
@@ -456,6 +515,7 @@ inline withdraw(self) {
 /* The agent dies. The guard is the kernel's and stays as it is until its deadline (Owner 4). */
 #define DIE(n) \
   :: d_step { restarts < RESTARTS && node[n].role == OWNER && node[n].open -> \
+    TELL("node %d agent dies in term %d\n", n, node[n].term); \
     node[n].role = DEAD; node[n].age = 0; node[n].acks = 0 }
 
 /* Starting up: guard shut, VIP removed, standby. What was sent is of an earlier life; what was answered to it is void. */
@@ -468,7 +528,7 @@ inline ageFrames(whom, who) {
   DROP(past[3 * whom + who], voter[who].maxTerm)
 }
 #define RESTART_NODE(n) \
-  :: d_step { restarts < RESTARTS -> \
+  :: d_step { restarts < RESTARTS -> TELL("node %d restarts in term %d\n", n, node[n].term); \
     ageFrames(n, PEER(n)); \
     ageFrames(n, WITNESS); \
     sent[n].vote = 0; sent[n].beat = 0; sent[n].served = 0; sent[n].release = 0; sent[n].named = 0; \
@@ -479,27 +539,27 @@ inline ageFrames(whom, who) {
     restartVoter(n); \
   }
 
-#if TERMS > 3
-#define STAND_LAST(n) STAND(n, 4)
+/* ---- the model is not empty: each of these must be found to happen ----------------------------------------------- */
+
+#if defined(REACH_HANDOFF)
+#define CHECK_REACHED(n) assert(!(n == 1 && node[n].term == 2 && opener[1] == 1))
+#elif defined(REACH_RETURN)
+#define CHECK_REACHED(n) assert(!(n == 0 && node[n].term == 3 && opener[1] == 1 && opener[2] == 2))
+#elif defined(REACH_RESTART)
+#define CHECK_REACHED(n) assert(!(node[n].term == 2 && opener[1] == 2 - n && restarts == RESTARTS))
+#endif
+#ifdef CHECK_REACHED
+byte opener[4]; /* by term: 0 nobody, 1 + the node */
+#define NOTE_OPENER(n) CHECK_REACHED(n); opener[node[n].term] = 1 + n
 #else
-#define STAND_LAST(n)
+#define NOTE_OPENER(n) skip
 #endif
 
-/* ---- the model is not empty: each of these must be found to happen ------------------------------------------------------ */
-
-#if defined(REACH_HANDOFF) /* the last term of all is served by the other node than the first */
-#define CHECK_REACHED(n) assert(!(n == 1 && node[n].term == TERMS && HAS(wonTerms, 1)))
-#elif defined(REACH_AFTER_RESTARTS)
-#define CHECK_REACHED(n) assert(!(restarts == RESTARTS && node[n].term == TERMS))
-#else
-#define CHECK_REACHED(n) skip
-#endif
-
-/* ---- processes -------------------------------------------------------------------------------------------------------- */
+/* ---- processes --------------------------------------------------------------------------------------------------- */
 
 active proctype node0() {
   do
-  STAND(0, 1) STAND(0, 2) STAND(0, 3) STAND_LAST(0) WIN(0) WITHDRAW(0)
+  STAND(0, 1) STAND(0, 2) STAND(0, 3) WIN(0) WITHDRAW(0)
   RENEW(0, 0) RENEW(0, 1) RENEW(0, 2) RENEW(0, 3) RECORD(0) OPEN(0) FENCE(0) FOLLOW(0) DIE(0) RESTART_NODE(0)
   TAKE_FROM(0, 1) TAKE_RELEASE(0, 0, 1) TAKE_RELEASE(0, 0, 2) TAKE_RELEASE(0, 0, 3) END_OF_SUCCESSION(0)
   od
@@ -507,7 +567,7 @@ active proctype node0() {
 
 active proctype node1() {
   do
-  STAND(1, 1) STAND(1, 2) STAND(1, 3) STAND_LAST(1) WIN(1) WITHDRAW(1)
+  STAND(1, 1) STAND(1, 2) STAND(1, 3) WIN(1) WITHDRAW(1)
   RENEW(1, 0) RENEW(1, 1) RENEW(1, 2) RENEW(1, 3) RECORD(1) OPEN(1) FENCE(1) FOLLOW(1) DIE(1) RESTART_NODE(1)
   TAKE_FROM(1, 0) TAKE_RELEASE(1, 1, 1) TAKE_RELEASE(1, 1, 2) TAKE_RELEASE(1, 1, 3) END_OF_SUCCESSION(1)
   od
@@ -516,11 +576,11 @@ active proctype node1() {
 active proctype witness() {
   do
   TAKE_FROM(WITNESS, 0) TAKE_FROM(WITNESS, 1) END_OF_SUCCESSION(WITNESS)
-  :: d_step { restarts < RESTARTS -> restartVoter(WITNESS) }
+  :: d_step { restarts < RESTARTS -> TELL("the witness restarts\n"); restartVoter(WITNESS) }
   od
 }
 
-/* ---- time --------------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 #define COUNT_DOWN(x) x = ((x) > 0 -> (x) - 1 : 0)
 
@@ -558,7 +618,7 @@ inline passNode(self) {
 active proctype clock() {
   do
   :: d_step {
-    true ->
+    true -> TELL("tick\n");
     passNode(0); passNode(1);
     COUNT_DOWN(voter[0].promise); COUNT_DOWN(voter[1].promise); COUNT_DOWN(voter[2].promise);
     COUNT_DOWN(voter[0].mute); COUNT_DOWN(voter[1].mute); COUNT_DOWN(voter[2].mute);

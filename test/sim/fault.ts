@@ -27,6 +27,8 @@ export type Kind =
   | { readonly kind: 'steps-slow'; readonly host: string; readonly upToMs: number }
   | { readonly kind: 'steps-fail'; readonly host: string; readonly step: Step['name']; readonly hangs: boolean }
   | { readonly kind: 'applier-stuck'; readonly host: string }
+  /** The channel to this host carries one commit at a time. */
+  | { readonly kind: 'channel-slow'; readonly host: string }
   | { readonly kind: 'disk-slow'; readonly host: string; readonly upToMs: number }
   | { readonly kind: 'disk-full'; readonly host: string }
   | { readonly kind: 'check-fails'; readonly host: string }

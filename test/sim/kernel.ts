@@ -1,7 +1,5 @@
 /** What the kernel of a node does for the VIP whatever its agent does: the guard's timeout and the address's lifetime. */
 
-import type { Clock } from './clock.js';
-
 /** The guard shuts this long before the lease ends (protocol.md, The guard). */
 const GUARD_MARGIN_MS = 10;
 /** Whole seconds above the lease for the address itself, and how often it is set anew. */
@@ -9,7 +7,7 @@ const LIFETIME_MARGIN_SECONDS = 2;
 const LIFETIME_REFRESH_MS = 1_000;
 
 /** How the guard is handled; anything but `kernel` is a planted fault. */
-export type GuardKind = 'kernel' | 'reopens' | 'stale-clock';
+export type GuardKind = 'kernel' | 'stale-clock';
 
 /** All times are the node's own clock. */
 export interface Kernel {
@@ -72,8 +70,10 @@ export const refreshGuard = (
     return false;
   }
   // The kernel counts a timeout from when it is told, whenever the clock was read that it was reckoned from.
-  kernel.guardUntil = kind === 'stale-clock' ? local + (leaseUntil - GUARD_MARGIN_MS - readAt) : leaseUntil - GUARD_MARGIN_MS;
-  if (local - kernel.refreshedAt >= LIFETIME_REFRESH_MS && local < kernel.addressUntil) setLifetime(kernel, local, leaseMs);
+  kernel.guardUntil =
+    kind === 'stale-clock' ? local + (leaseUntil - GUARD_MARGIN_MS - readAt) : leaseUntil - GUARD_MARGIN_MS;
+  if (local - kernel.refreshedAt >= LIFETIME_REFRESH_MS && local < kernel.addressUntil)
+    setLifetime(kernel, local, leaseMs);
   return true;
 };
 

@@ -18,6 +18,7 @@ export const drawPlan = (seed: number): Plan => {
   const count = random.whole(1, 9);
   const faults: Fault[] = [];
   let recordLost = false;
+  if (random.chance(0.35)) faults.push(...random.pick(RECIPES)(random, settings));
   for (let i = 0; i < count; i += 1) {
     const drawn = drawFault(random, settings);
     // Rule 5 of the voter bears the loss of one record: two at once may hide a term.
@@ -28,9 +29,80 @@ export const drawPlan = (seed: number): Plan => {
     // Trouble seldom comes alone: a second one close to the first reaches more than two apart.
     if (random.chance(0.35)) faults.push(drawNear(random, settings, drawn));
   }
-  const kept = faults.filter((fault) => fault.at + fault.forMs <= settings.healAt);
-  return { seed, settings, faults: kept.sort((a, b) => a.at - b.at) };
+  const kept = faults.map((fault) => ({ ...fault, forMs: Math.min(fault.forMs, settings.healAt - fault.at) }));
+  return { seed, settings, faults: kept.filter((fault) => fault.at < settings.healAt).sort((a, b) => a.at - b.at) };
 };
+
+type Recipe = (random: Random, settings: Settings) => readonly Fault[];
+
+/** Faults that are dangerous together only: the world would seldom draw them so by itself. */
+const RECIPES: readonly Recipe[] = [
+  /** An owner that was stopped goes on just as it is cut off. */
+  (random, settings) => {
+    const { at, lease } = moment(random, settings);
+    const host = random.pick(['db1', 'db1', 'db2']);
+    const stoppedMs = Math.floor(random.between(0.2, 1.5) * lease);
+    return [
+      { at, forMs: stoppedMs, kind: 'agent-stop', host, midway: random.chance(0.7) },
+      { at: at + Math.floor(random.between(0, stoppedMs)), forMs: 2 * lease, kind: 'isolate', host },
+    ];
+  },
+  /** The nodes do not hear each other, and the witness forgets what it held in memory. */
+  (random, settings) => {
+    const { at, lease } = moment(random, settings);
+    const [from, to] = random.pick([
+      ['db1', 'db2'],
+      ['db2', 'db1'],
+    ] as const);
+    const later = at + Math.floor(random.between(1, 2.5) * lease);
+    return [
+      { at, forMs: 5 * lease, kind: 'cut', from, to, of: 'all' },
+      {
+        at: later,
+        forMs: Math.floor(random.between(0.02, 0.3) * lease),
+        kind: 'agent-kill',
+        host: 'w1',
+        cleanup: false,
+      },
+    ];
+  },
+  /** Answers come late, and then the owner is cut off. */
+  (random, settings) => {
+    const { at, lease } = moment(random, settings);
+    const upToMs = Math.floor(random.between(0.1, 0.6) * lease);
+    const later = at + Math.floor(random.between(0.5, 1.5) * lease);
+    return [
+      ...['w1', 'db2'].map((from) => ({ at, forMs: 4 * lease, kind: 'delay', from, upToMs }) as const),
+      { at: later, forMs: 2 * lease, kind: 'cut', from: 'db1', to: 'w1', of: 'frames' },
+      { at: later, forMs: 2 * lease, kind: 'cut', from: 'db1', to: 'db2', of: 'frames' },
+    ];
+  },
+  /** A standby whose data is old, and whose owner is gone. */
+  (random, settings) => {
+    const { at, lease } = moment(random, settings);
+    const later = at + Math.floor(random.between(0.2, 3) * lease);
+    return [
+      { at, forMs: 4 * lease, kind: 'cut', from: 'db1', to: 'db2', of: random.pick(['all', 'replication']) },
+      { at: later, forMs: 3 * lease, kind: random.chance(0.5) ? 'power-off' : 'isolate', host: 'db1', torn: false },
+    ];
+  },
+  /** A vote is slow to reach the disk, and its voter dies. */
+  (random, settings) => {
+    const { at, lease } = moment(random, settings);
+    const host = random.pick(['w1', 'db1', 'db2']);
+    const later = at + Math.floor(random.between(1, 2) * lease);
+    return [
+      { at, forMs: 3 * lease, kind: 'disk-slow', host, upToMs: Math.floor(lease / 2) },
+      { at, forMs: 2 * lease, kind: 'isolate', host: 'db1' },
+      { at: later, forMs: Math.floor(lease / 4), kind: 'agent-kill', host, cleanup: false },
+    ];
+  },
+];
+
+const moment = (random: Random, settings: Settings): { readonly at: number; readonly lease: number } => ({
+  at: random.whole(settings.calmUntil, Math.max(settings.calmUntil, settings.healAt - 4_000)),
+  lease: settings.intervalMs * settings.deadAfter,
+});
 
 const drawFault = (random: Random, settings: Settings): Fault => {
   const at = random.whole(settings.calmUntil, settings.healAt - 500);
@@ -95,6 +167,7 @@ const WEIGHTS: readonly (readonly [number, (random: Random, hosts: readonly stri
   [4, (r) => ({ kind: 'steps-slow', host: r.pick(NODES), upToMs: r.pick([200, 1_000, 3_000]) })],
   [6, (r) => ({ kind: 'steps-fail', host: r.pick(NODES), step: r.pick(STEPS), hangs: r.chance(0.3) })],
   [2, (r) => ({ kind: 'applier-stuck', host: r.pick(NODES) })],
+  [3, (r) => ({ kind: 'channel-slow', host: r.pick(NODES) })],
   [5, (r, hosts) => ({ kind: 'disk-slow', host: r.pick(hosts), upToMs: r.pick([50, 500, 2_000]) })],
   [2, (r, hosts) => ({ kind: 'disk-full', host: r.pick(hosts) })],
   [3, (r) => ({ kind: 'check-fails', host: r.pick(NODES) })],
@@ -124,7 +197,12 @@ const drawCut = (random: Random, hosts: readonly string[]): Kind => {
 };
 
 const drawCommand = (random: Random): Command => {
-  const switchover: Command = { name: 'switchover', dryRun: random.chance(0.1), force: random.chance(0.2), timeoutMs: 0 };
+  const switchover: Command = {
+    name: 'switchover',
+    dryRun: random.chance(0.1),
+    force: random.chance(0.2),
+    timeoutMs: 0,
+  };
   return random.pick<Command>([
     switchover,
     switchover,

@@ -1,7 +1,7 @@
 /** A database server of a node: commits, its channel from the other server, semi-sync waits and who has been told what. */
 
-import { positionOf } from '../world/database.js';
 import type { DatabaseReport, Position } from '../../src/core/types.js';
+import { positionOf } from '../world/database.js';
 
 /** By server: the last sequence number known of that server's own commits. MariaDB's `gtid_binlog_state` of one domain. */
 export type Commits = [number, number];
@@ -23,6 +23,8 @@ export interface Server {
   io: boolean;
   sql: boolean;
   stuck: number;
+  /** Faults that slow the channel: one commit at a time comes through. */
+  narrow: number;
   semiSync: boolean;
   waiting: Waiting[];
   /** Since when the applier is behind; null: it is not. */
@@ -41,6 +43,7 @@ export const createServer = (index: 0 | 1): Server => ({
   io: false,
   sql: false,
   stuck: 0,
+  narrow: 0,
   semiSync: false,
   waiting: [],
   behindSince: null,
@@ -97,12 +100,17 @@ export const pull = (replica: Server, source: Server, reachable: boolean, now: n
   else replica.cutSince ??= now;
   let news = false;
   if (replica.io && reachable && answers(source) && !contains(replica.received, source.committed)) {
-    replica.received = merged(replica.received, source.committed);
+    replica.received = replica.narrow > 0 ? oneMore(replica, source) : merged(replica.received, source.committed);
     news = true;
   }
   apply(replica, now);
   return news;
 };
+
+const oneMore = ({ received }: Server, { committed }: Server): Commits => [
+  Math.max(received[0], Math.min(committed[0], received[0] + 1)),
+  Math.max(received[1], Math.min(committed[1], received[1] + 1)),
+];
 
 export const apply = (replica: Server, now: number): void => {
   if (contains(replica.committed, replica.received)) return;
@@ -138,7 +146,7 @@ export const reportOf = (server: Server, source: Server, now: number): DatabaseR
     readOnly: server.readOnly,
     position: textOf(server.committed),
     semiSync: server.semiSync,
-    semiSyncReplicas: server.semiSync && attached ? 1 : 0,
+    semiSyncReplicas: attached ? 1 : 0,
     replica: {
       io: !server.io ? 'stopped' : connected ? 'running' : 'connecting',
       sql: server.sql ? 'running' : 'stopped',

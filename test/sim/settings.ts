@@ -11,6 +11,7 @@ export interface Settings {
   readonly deadAfter: number;
   readonly semiSync: CoreConfig['semiSync'];
   readonly maxLossMs: CoreConfig['maxLossMs'];
+  readonly salvage: boolean;
   readonly cooldownMs: number;
   readonly maxFailovers: number;
   readonly hookPhases: CoreConfig['hookPhases'];
@@ -25,6 +26,8 @@ export interface Settings {
   /** Faults happen between these times. */
   readonly calmUntil: number;
   readonly healAt: number;
+  /** The first witness promises half of what it is asked, and says so. */
+  readonly shortPromises: boolean;
   /** After healing, an operator ends pause and maintenance. */
   readonly operatorHeals: boolean;
 }
@@ -47,6 +50,7 @@ export const drawSettings = (seed: number): Settings => {
     deadAfter: random.pick([3, 3, 3, 4, 5]),
     semiSync: random.pick(['off', 'manage', 'manage']),
     maxLossMs: random.pick([5_000, 5_000, 1_000, 0, 'any']),
+    salvage: random.chance(0.7),
     cooldownMs: random.pick([0, 5_000, 60_000]),
     maxFailovers: random.pick([3, 100, 100]),
     hookPhases: random.chance(0.2) ? ['pre-promote', 'pre-demote', 'post-demote', 'post-promote'] : [],
@@ -67,6 +71,7 @@ export const drawSettings = (seed: number): Settings => {
     writeEveryMs: random.pick([40, 90, 250]),
     calmUntil,
     healAt: calmUntil + random.whole(6_000, 14_000),
+    shortPromises: random.chance(0.06),
     operatorHeals: random.chance(0.6),
   };
 };
@@ -95,5 +100,6 @@ export const configOf = (settings: Settings, self: string): CoreConfig => ({
   failoverWindowMs: 600_000,
   catchUpTimeoutMs: 3_000,
   maxLossMs: settings.maxLossMs,
+  salvage: settings.salvage,
   hookPhases: settings.hookPhases,
 });

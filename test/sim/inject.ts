@@ -1,0 +1,270 @@
+/** Makes a fault happen, and ends it. */
+
+import { deliver, resumeAgent, startAgent, tellLink } from './agent.js';
+import { killServer, startServer, wakeServer } from './database.js';
+import { crash, type Remains } from './disk.js';
+import { describeFault, type Fault } from './fault.js';
+import { createKernel, shutKernel } from './kernel.js';
+import { noteCommand, noteLostRecord, noteRelayLogsLost } from './ledger.js';
+import { type Agent, at, atHost, type Host, hostNamed, localTime, log, note, type World } from './world.js';
+
+/** The service manager starts a process that died again after this long. */
+const RESTART_MS = 150;
+
+export const schedule = (world: World, fault: Fault): void => {
+  at(world, fault.at - world.now, () => {
+    log(world, 'FAULT', describeFault(fault).trim());
+    note(world, fault.at);
+    begin(world, fault);
+  });
+  if (fault.forMs > 0) at(world, fault.at + fault.forMs - world.now, () => end(world, fault));
+};
+
+const begin = (world: World, fault: Fault): void => {
+  switch (fault.kind) {
+    case 'cut':
+    case 'isolate':
+    case 'loss':
+    case 'delay':
+    case 'duplicate':
+      world.network = [...world.network, fault];
+      return;
+    default:
+      return beginAt(world, hostNamed(world, fault.host), fault);
+  }
+};
+
+type HostFault = Extract<Fault, { host: string }>;
+
+const beginAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isolate' }>): void => {
+  switch (fault.kind) {
+    case 'agent-kill':
+      return killAgent(world, host, fault.cleanup);
+    case 'agent-stop':
+      return stopAgent(host, fault.midway);
+    case 'machine-freeze':
+      return freeze(world, host);
+    case 'power-off':
+      return powerOff(world, host, fault.torn);
+    case 'record-lost':
+      killAgent(world, host, true);
+      host.disk.record = null;
+      noteLostRecord(world, host);
+      return atHost(world, host, RESTART_MS, () => startAgent(world, host));
+    case 'mysqld-kill':
+      return killServer(world, host, null);
+    case 'mysqld-hang':
+      if (host.server) host.server.hanging += 1;
+      return;
+    case 'steps-slow':
+      host.slowUpToMs = fault.upToMs;
+      return;
+    case 'steps-fail':
+      host.failing.push([fault.step, fault.hangs]);
+      return;
+    case 'applier-stuck':
+      if (host.server) host.server.stuck += 1;
+      return;
+    case 'channel-slow':
+      if (host.server) host.server.narrow += 1;
+      return;
+    case 'disk-slow':
+      host.disk.slowUpToMs = fault.upToMs;
+      return;
+    case 'disk-full':
+      host.disk.full += 1;
+      return;
+    case 'check-fails':
+      host.checkFails += 1;
+      return;
+    case 'link-down':
+      host.linksDown += 1;
+      return tellLink(world, host);
+    case 'vip-lost':
+      return loseVip(world, host, fault.restored);
+    case 'vip-stuck':
+      host.kernel.stuck = true;
+      return;
+    case 'made-read-only':
+    case 'made-writable':
+      if (host.server?.up) host.server.readOnly = fault.kind === 'made-read-only';
+      return;
+    case 'operator':
+      return say(world, host, fault.command);
+  }
+};
+
+const end = (world: World, fault: Fault): void => {
+  log(world, 'FAULT', `ended: ${fault.kind} of ${fault.at}`);
+  switch (fault.kind) {
+    case 'cut':
+    case 'isolate':
+    case 'loss':
+    case 'delay':
+    case 'duplicate':
+      world.network = world.network.filter((other) => other !== fault);
+      return;
+    default:
+      return endAt(world, hostNamed(world, fault.host), fault);
+  }
+};
+
+const endAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isolate' }>): void => {
+  switch (fault.kind) {
+    case 'agent-kill':
+      startAgent(world, host);
+      return;
+    case 'agent-stop':
+      host.stops -= 1;
+      if (host.stops === 0 && host.agent?.stopped) resume(world, host, host.agent);
+      else if (host.agent && host.stops === 0) host.agent.midway = false;
+      return;
+    case 'machine-freeze':
+      return thaw(world, host);
+    case 'power-off':
+      return powerOn(world, host);
+    case 'mysqld-kill':
+      return startServer(world, host);
+    case 'mysqld-hang':
+      if (host.server) host.server.hanging -= 1;
+      return wakeServer(world, host);
+    case 'steps-slow':
+      host.slowUpToMs = 0;
+      return;
+    case 'steps-fail': {
+      const index = host.failing.findIndex(([step]) => step === fault.step);
+      if (index >= 0) host.failing.splice(index, 1);
+      return;
+    }
+    case 'applier-stuck':
+      if (host.server) host.server.stuck -= 1;
+      return;
+    case 'channel-slow':
+      if (host.server) host.server.narrow -= 1;
+      return;
+    case 'disk-slow':
+      host.disk.slowUpToMs = 0;
+      return;
+    case 'disk-full':
+      host.disk.full -= 1;
+      return;
+    case 'check-fails':
+      host.checkFails -= 1;
+      return;
+    case 'link-down':
+      host.linksDown -= 1;
+      return tellLink(world, host);
+    case 'vip-stuck':
+      host.kernel.stuck = false;
+      return;
+    case 'record-lost':
+    case 'vip-lost':
+    case 'made-read-only':
+    case 'made-writable':
+    case 'operator':
+      return;
+  }
+};
+
+const remainsOf = (world: World, torn: boolean): Remains => (torn ? 'torn' : world.random.pick(['old', 'new']));
+
+const killAgent = (world: World, host: Host, cleanup: boolean): void => {
+  if (!host.agent) return;
+  host.agent = null;
+  host.kernel.holding = false;
+  crash(host.disk, remainsOf(world, false));
+  log(world, host.name, 'process killed');
+  if (!cleanup || !host.server) return;
+  // ExecStopPost=vipd cleanup: acts only if no agent holds the lock.
+  atHost(world, host, world.random.between(5, 80), () => {
+    if (host.agent) return;
+    if (shutKernel(host.kernel)) log(world, host.name, 'cleanup: VIP off');
+    if (host.server?.up) host.server.readOnly = true;
+  });
+};
+
+const stopAgent = (host: Host, midway: boolean): void => {
+  host.stops += 1;
+  if (!host.agent || host.agent.stopped) return;
+  if (midway) host.agent.midway = true;
+  else host.agent.stopped = true;
+};
+
+const resume = (world: World, host: Host, agent: Agent): void => {
+  if (host.frozen > 0)
+    host.suspended.push(() => host.agent === agent && agent.stopped && resumeAgent(world, host, agent));
+  else resumeAgent(world, host, agent);
+};
+
+const freeze = (world: World, host: Host): void => {
+  if (!host.powered) return;
+  host.frozen += 1;
+  if (host.frozen > 1) return;
+  host.taintedUntil = localTime(world, host) + world.leaseMs;
+  host.clock.stand(world.now);
+};
+
+const thaw = (world: World, host: Host): void => {
+  if (host.frozen === 0) return;
+  host.frozen -= 1;
+  if (host.frozen > 0) return;
+  host.clock.go(world.now);
+  for (const run of host.suspended.splice(0)) run();
+};
+
+const powerOff = (world: World, host: Host, torn: boolean): void => {
+  if (!host.powered) return;
+  host.powered = false;
+  host.boots += 1;
+  host.frozen = 0;
+  host.suspended.length = 0;
+  host.agent = null;
+  crash(host.disk, remainsOf(world, torn));
+  if (torn) noteLostRecord(world, host);
+  Object.assign(host.kernel, createKernel(), { connections: host.kernel.connections + 1, stuck: host.kernel.stuck });
+  if (!host.server) return;
+  host.server.up = false;
+  host.server.waiting = [];
+  // Relay logs are not synced: what was received and not applied may be gone.
+  noteRelayLogsLost(world, host);
+  host.server.received = [...host.server.committed];
+};
+
+const powerOn = (world: World, host: Host): void => {
+  if (host.powered) return;
+  host.powered = true;
+  host.clock.restart(world.now);
+  startServer(world, host);
+  startAgent(world, host);
+};
+
+const loseVip = (world: World, host: Host, restored: boolean): void => {
+  const { agent, kernel } = host;
+  if (!agent || !kernel.holding) return;
+  if (!restored) kernel.addressUntil = Number.NEGATIVE_INFINITY;
+  atHost(world, host, 0.5, () => deliver(world, host, agent, { type: 'vip-lost', address: '10.99.0.100', restored }));
+};
+
+const say = (world: World, host: Host, command: Extract<Fault, { kind: 'operator' }>['command']): void => {
+  const { agent } = host;
+  if (!agent) return;
+  const id = world.nextCommand;
+  world.nextCommand += 1;
+  noteCommand(world, command);
+  deliver(world, host, agent, { type: 'command', id, command });
+};
+
+/** The end of all faults: whoever is down is started, and an operator may say that all is well. */
+export const heal = (world: World): void => {
+  log(world, 'FAULT', 'everything is healed');
+  for (const host of world.hosts) {
+    powerOn(world, host);
+    startServer(world, host);
+    startAgent(world, host);
+  }
+  if (!world.settings.operatorHeals) return;
+  for (const host of world.nodes) {
+    say(world, host, { name: 'resume' });
+    say(world, host, { name: 'maintenance', on: false });
+  }
+};

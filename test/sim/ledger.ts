@@ -1,0 +1,389 @@
+/** What must never happen, checked after every event; and the truth it is checked against, which no agent sees. */
+
+import type { Effect } from '../../src/core/effect.js';
+import type { Command } from '../../src/core/event.js';
+import type { Message, Role } from '../../src/core/message.js';
+import type { NodeState } from '../../src/core/state.js';
+import type { VoterRecord } from '../../src/core/types.js';
+import type { Fault } from './fault.js';
+import { type Agent, type Host, isPassing, isTainted, localTime, log, otherNode, type World } from './world.js';
+
+export interface Violation {
+  readonly name: ViolationName;
+  readonly text: string;
+  readonly at: number;
+}
+
+export type ViolationName =
+  | 'two-writers'
+  | 'term-fell'
+  | 'two-owners-of-a-term'
+  | 'voted-twice'
+  | 'sync-write-lost'
+  | 'switchover-lost-writes'
+  | 'loss-above-limit'
+  | 'served-behind'
+  | 'displaced'
+  | 'passes-without-role'
+  | 'acts-without-lease'
+  | 'lease-not-backed'
+  | 'broke-promise'
+  | 'fence-does-not-end'
+  | 'no-active'
+  | 'core-loops'
+  | 'core-threw'
+  | 'not-repeatable';
+
+/** A write whose client was told that it is committed. */
+interface Acknowledged {
+  readonly origin: 0 | 1;
+  readonly sequence: number;
+  readonly at: number;
+  /** A majority had recorded that nothing can be missing on the standby. */
+  readonly inSync: boolean;
+  /** The standby had it in its relay log only, and lost its power: two hosts failed. */
+  frail: boolean;
+}
+
+export interface Ledger {
+  violation: Violation | null;
+  readonly owners: Map<number, string>;
+  readonly votes: Map<string, string>;
+  acknowledged: Acknowledged[];
+  /** The last that opened for clients. */
+  served: { readonly index: number; readonly term: number } | null;
+  /** By node: what a majority recorded last of its term's sync. */
+  readonly inSync: [boolean, boolean];
+  /** The newest term given up by a planned move. */
+  handedOffTerm: number;
+  /** By host. */
+  readonly terms: Map<string, { readonly life: number; readonly term: number }>;
+  readonly durableTerms: Map<string, number>;
+  /** What each voter last promised, until when in true time; and the terms whose owners gave them up. */
+  readonly promises: Map<string, { readonly to: string; readonly term: number; readonly until: number }>;
+  readonly released: Set<number>;
+  readonly dataTerms: [number, number];
+  recordLost: boolean;
+  lastCommandAt: number;
+  readonly counts: Counts;
+}
+
+/** What the runs reached, so that a world in which nothing happens is noticed. */
+export interface Counts {
+  acknowledged: number;
+  lost: number;
+  takeovers: number;
+  handoffs: number;
+  inSync: number;
+  fences: number;
+}
+
+export const createLedger = (): Ledger => ({
+  violation: null,
+  owners: new Map(),
+  votes: new Map(),
+  acknowledged: [],
+  served: null,
+  inSync: [false, false],
+  handedOffTerm: 0,
+  terms: new Map(),
+  durableTerms: new Map(),
+  promises: new Map(),
+  released: new Set(),
+  dataTerms: [0, 0],
+  recordLost: false,
+  lastCommandAt: Number.NEGATIVE_INFINITY,
+  counts: { acknowledged: 0, lost: 0, takeovers: 0, handoffs: 0, inSync: 0, fences: 0 },
+});
+
+/** The first counts: what follows from it is of no interest. */
+export const violation = (world: World, name: ViolationName, text: string): void => {
+  if (world.ledger.violation) return;
+  world.ledger.violation = { name, text, at: world.now };
+  log(world, 'ALARM', `${name}: ${text}`);
+};
+
+/** The invariant of protocol.md: at no instant can two nodes pass client traffic for a VIP. */
+export const checkOneWriter = (world: World): void => {
+  const [a, b] = world.nodes;
+  if (!isPassing(world, a) || !isPassing(world, b)) return;
+  if (isTainted(world, a) || isTainted(world, b)) return;
+  violation(world, 'two-writers', `${a.name} and ${b.name} both pass client traffic for the VIP`);
+};
+
+export const observeStart = (world: World, host: Host, stored: VoterRecord | null): void => {
+  const durable = world.ledger.durableTerms.get(host.name) ?? 0;
+  if (stored && stored.maxTerm < durable)
+    violation(
+      world,
+      'term-fell',
+      `${host.name} starts with term ${stored.maxTerm}, after it had told others of ${durable}`,
+    );
+};
+
+/** After each step of a core: `before` is null for a witness and at a start. */
+export const observe = (world: World, host: Host, agent: Agent, before: NodeState | null): void => {
+  observeTerm(world, host, agent);
+  const { state } = agent;
+  if (!state || (host.index !== 0 && host.index !== 1)) return;
+  const { ledger } = world;
+  const { owner } = state;
+  if (owner && before?.owner?.term !== owner.term) {
+    const known = ledger.owners.get(owner.term);
+    if (known !== undefined && known !== host.name)
+      violation(world, 'two-owners-of-a-term', `${known} and ${host.name} both owned term ${owner.term}`);
+    ledger.owners.set(owner.term, host.name);
+    ledger.dataTerms[host.index] = before?.voter.record?.dataTerm ?? 0;
+  }
+  // A lease that was over when its term was won opens nothing, and ends at the next event.
+  const held = before?.owner?.term === owner?.term;
+  if (owner && held && localTime(world, host) >= owner.leaseUntil && SERVING.includes(state.role))
+    violation(world, 'acts-without-lease', `${host.name} is ${state.role}, and its lease ran out`);
+  if (owner && owner.leaseUntil > (before?.owner?.leaseUntil ?? 0))
+    checkBacked(world, host, owner.leaseUntil, owner.term);
+  if (owner?.served) ledger.inSync[host.index] = owner.sync;
+  if (state.role !== before?.role) observeRole(world, state, before);
+  if (before && !SERVING.includes(before.role) && before.fencing === null) checkShut(world, host, before.role);
+};
+
+/** Of promises and leases of two clocks: what is lost in their arithmetic. */
+const ROUNDING_MS = 1e-3;
+
+/**
+ * The heart of the first invariant: whenever an owner counts on a lease, a majority of the voters is bound for at least as
+ * long, each by its own clock. One that is down, mute or without a record binds itself no less.
+ */
+const checkBacked = (world: World, host: Host, leaseUntil: number, term: number): void => {
+  const end = host.clock.when(leaseUntil);
+  if (isTainted(world, host) || !Number.isFinite(end) || world.now >= end) return;
+  const bound = world.hosts.filter((other) => isBound(host, other, term, end)).length;
+  if (bound * 2 > world.hosts.length) return;
+  violation(
+    world,
+    'lease-not-backed',
+    `${host.name} counts on term ${term} until ${end.toFixed(3)}, and ${bound} voters are bound for so long`,
+  );
+};
+
+const isBound = (owner: Host, voter: Host, term: number, end: number): boolean => {
+  const state = voter.agent?.voter ?? voter.agent?.state?.voter;
+  if (!state?.record) return true;
+  if (state.record.maxTerm > term || state.record.holder !== owner.name)
+    return voter.clock.when(state.muteUntil) >= end;
+  return voter.clock.when(Math.max(state.promiseUntil, state.muteUntil)) >= end - ROUNDING_MS;
+};
+
+const SERVING: readonly Role[] = ['promoting', 'active', 'handing-off'];
+
+const observeTerm = (world: World, host: Host, agent: Agent): void => {
+  const record = agent.voter ? agent.voter.record : agent.state?.voter.record;
+  if (!record) return;
+  const known = world.ledger.terms.get(host.name);
+  if (known?.life === agent.life && known.term === record.maxTerm) return;
+  if (known?.life === agent.life && record.maxTerm < known.term)
+    violation(world, 'term-fell', `${host.name} went from term ${known.term} back to ${record.maxTerm}`);
+  world.ledger.terms.set(host.name, { life: agent.life, term: record.maxTerm });
+};
+
+const observeRole = (world: World, state: NodeState, before: NodeState | null): void => {
+  const { ledger } = world;
+  if (state.role === 'fencing') ledger.counts.fences += 1;
+  if (state.fencing?.reason.startsWith('handed-off') && before?.owner) {
+    ledger.handedOffTerm = before.owner.term;
+    ledger.counts.handoffs += 1;
+  }
+};
+
+/** What is neither owner nor just fencing shut its VIP when it became so; a kernel that refused is no fault of the core. */
+const checkShut = (world: World, host: Host, role: Role): void => {
+  if (!isPassing(world, host) || isTainted(world, host)) return;
+  if (world.plan.faults.some((fault) => fault.kind === 'vip-stuck' && fault.host === host.name)) return;
+  violation(world, 'passes-without-role', `${host.name} is ${role} and passes client traffic`);
+};
+
+export const observeEffect = (world: World, host: Host, _agent: Agent, effect: Effect): void => {
+  if (effect.type === 'persist') {
+    const onDisk = host.disk.record?.maxTerm ?? 0;
+    if (effect.record.maxTerm < onDisk)
+      violation(world, 'term-fell', `${host.name} writes term ${effect.record.maxTerm} over ${onDisk}`);
+    return;
+  }
+  if (effect.type !== 'journal' || effect.entry.kind !== 'transition') return;
+  const { from, to, cause } = effect.entry;
+  if ((from === 'active' || from === 'handing-off') && to !== 'active') checkDisplaced(world, host, cause);
+};
+
+export const observeSend = (world: World, host: Host, to: string, message: Message): void => {
+  // Others act on it from now on, so it must outlive this process.
+  const told = message.kind === 'vote' ? message.verdict.granted : message.kind === 'beat' && message.owner;
+  if (told && (message.kind === 'vote' || message.kind === 'beat')) {
+    const known = world.ledger.durableTerms.get(host.name) ?? 0;
+    if (message.term > known) world.ledger.durableTerms.set(host.name, message.term);
+  }
+  if (message.kind === 'release') world.ledger.released.add(message.term);
+  if (message.kind === 'ack') notePromise(world, host, to, message.term);
+  if (message.kind !== 'vote' || !message.verdict.granted) return;
+  const promised = world.ledger.promises.get(host.name);
+  if (
+    promised &&
+    promised.to !== to &&
+    world.now < promised.until - ROUNDING_MS &&
+    !world.ledger.released.has(promised.term)
+  )
+    violation(
+      world,
+      'broke-promise',
+      `${host.name} votes for ${to}, having promised itself to ${promised.to} until ${promised.until.toFixed(3)}`,
+    );
+  const key = `${host.name} ${message.term}`;
+  const known = world.ledger.votes.get(key);
+  if (known !== undefined && known !== to && !world.ledger.recordLost)
+    violation(world, 'voted-twice', `${host.name} granted term ${message.term} to ${known} and to ${to}`);
+  world.ledger.votes.set(key, to);
+};
+
+/** Counted from the receipt of the BEAT, which the voter's state remembers; the answer may have waited for the disk. */
+const notePromise = (world: World, host: Host, to: string, term: number): void => {
+  const state = host.agent?.voter ?? host.agent?.state?.voter;
+  if (!state) return;
+  const until = host.clock.when(state.promiseUntil);
+  world.ledger.promises.set(host.name, { to, term, until });
+};
+
+/** Faults after which an owner may rightly lose its lease, and for how long after. */
+const LEASE_FAULTS: readonly Fault['kind'][] = [
+  'cut',
+  'isolate',
+  'loss',
+  'delay',
+  'agent-kill',
+  'agent-stop',
+  'machine-freeze',
+  'power-off',
+  'record-lost',
+  'disk-slow',
+  'disk-full',
+  'link-down',
+];
+const AFTERMATH_MS = 10_000;
+const OPERATOR_MS = 30_000;
+
+/** No preemption: a healthy owner whose lease is renewed moves for a command or a fault, and for nothing else. */
+const checkDisplaced = (world: World, host: Host, cause: string): void => {
+  if (isJustified(world, host, cause)) return;
+  violation(
+    world,
+    'displaced',
+    `${host.name} gave up its place by '${cause}', and nothing had happened that explains it`,
+  );
+};
+
+const isJustified = (world: World, host: Host, cause: string): boolean => {
+  const lately = (kinds: readonly Fault['kind'][]): boolean =>
+    world.plan.faults.some(
+      (fault) =>
+        kinds.includes(fault.kind) && fault.at <= world.now && fault.at + fault.forMs + AFTERMATH_MS >= world.now,
+    );
+  const commanded = world.now - world.ledger.lastCommandAt < OPERATOR_MS;
+  switch (cause) {
+    case 'higher-term':
+      // A lease that is renewed excludes another owner, unless this machine's clock stood still.
+      return localTime(world, host) >= (host.agent?.state?.owner?.leaseUntil ?? 0) || isTainted(world, host);
+    case 'lease-lost':
+      return lately(LEASE_FAULTS) || commanded || world.settings.shortPromises;
+    case 'database-failed':
+      return lately(['mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow']);
+    case 'link-down':
+      return lately(['link-down']);
+    case 'vip-failed':
+      return lately(['vip-lost', 'agent-stop', 'machine-freeze', 'vip-stuck', ...LEASE_FAULTS]);
+    case 'check-failed':
+      return lately(['check-fails', 'made-read-only', 'mysqld-kill', 'steps-slow', 'steps-fail']);
+    default:
+      return commanded || lately(['check-fails', 'made-read-only', 'mysqld-kill']);
+  }
+};
+
+export const noteCommand = (world: World, _command: Command): void => {
+  world.ledger.lastCommandAt = world.now;
+};
+
+export const noteLostRecord = (world: World, host: Host): void => {
+  world.ledger.recordLost = true;
+  world.ledger.durableTerms.delete(host.name);
+};
+
+export const recordAcknowledged = (world: World, host: Host, sequence: number): void => {
+  if ((host.index !== 0 && host.index !== 1) || isTainted(world, host)) return;
+  // Exempt: a fence lets go of what semi-sync held back at once, also where the kernel has refused to shut the VIP.
+  if (host.kernel.stuck) return;
+  const { ledger } = world;
+  const inSync = ledger.inSync[host.index];
+  ledger.counts.acknowledged += 1;
+  if (inSync) ledger.counts.inSync += 1;
+  ledger.acknowledged.push({ origin: host.index, sequence, at: world.now, inSync, frail: false });
+};
+
+/** The host of `host` loses its power, with relay logs that were not synced. */
+export const noteRelayLogsLost = (world: World, host: Host): void => {
+  const { server } = host;
+  if (!server) return;
+  for (const write of world.ledger.acknowledged) {
+    const has = server.received[write.origin] >= write.sequence && server.committed[write.origin] < write.sequence;
+    if (has) write.frail = true;
+  }
+};
+
+/** How much of a loss the newest BEAT could not tell. */
+const LOSS_SLACK_INTERVALS = 3;
+const LOSS_SLACK_MS = 500;
+
+/** The VIP has just gone on: is this data that may serve? */
+export const observeServing = (world: World, host: Host, agent: Agent): void => {
+  const { ledger } = world;
+  const { state } = agent;
+  const term = state?.owner?.term;
+  if (!state || term === undefined || (host.index !== 0 && host.index !== 1)) return;
+  const acceptLoss = state.promotion?.acceptLoss === true;
+  const before = ledger.served;
+  const dataTerm = ledger.dataTerms[host.index];
+  ledger.counts.takeovers += 1;
+  if (before && !acceptLoss && dataTerm < before.term)
+    violation(
+      world,
+      'served-behind',
+      `${host.name} serves term ${term} with data of term ${dataTerm}, after term ${before.term} served`,
+    );
+  weighLoss(world, host, acceptLoss);
+  ledger.served = { index: host.index, term };
+};
+
+const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
+  const { ledger } = world;
+  const committed = host.server?.committed ?? [0, 0];
+  const isLost = (write: Acknowledged): boolean => write.sequence > committed[write.origin];
+  const lost = ledger.acknowledged.filter(isLost);
+  ledger.counts.lost += lost.length;
+  const last = ledger.acknowledged.at(-1);
+  ledger.acknowledged = ledger.acknowledged.filter((write) => !isLost(write));
+  const [first] = lost.filter((write) => !write.frail);
+  if (!first || !last || acceptLoss || !ledger.served) return;
+  const owner = otherNode(world, host);
+  const which = `${lost.length} writes acknowledged by ${owner.name} (from 0-${first.origin + 1}-${first.sequence} at ${first.at.toFixed(0)}) are not on ${host.name}, which takes over`;
+  if (lost.some((write) => write.inSync && !write.frail))
+    return violation(world, 'sync-write-lost', `${which}; sync was recorded when they were acknowledged`);
+  if (ledger.inSync[ledger.served.index === 0 ? 0 : 1])
+    return violation(world, 'sync-write-lost', `${which}; sync was recorded at the end`);
+  if (ledger.handedOffTerm === ledger.served.term)
+    return violation(world, 'switchover-lost-writes', `${which} by a planned move`);
+  const { maxLossMs, intervalMs } = world.settings;
+  const span = last.at - first.at;
+  // An owner that is cut off serves until its lease ends, and nobody else hears of what it commits by then.
+  const unknowable = world.leaseMs + LOSS_SLACK_INTERVALS * intervalMs + LOSS_SLACK_MS;
+  if (maxLossMs !== 'any' && span > maxLossMs + unknowable)
+    violation(
+      world,
+      'loss-above-limit',
+      `${which}; that is ${span.toFixed(0)} ms of commits, and ${maxLossMs} ms are allowed`,
+    );
+};

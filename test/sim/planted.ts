@@ -1,0 +1,241 @@
+/** Faults planted in a copy of the compiled core, one at a time: each must be found, or the simulator proves nothing. */
+
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Core, loadCore, realCore } from './core.js';
+import type { GuardKind } from './kernel.js';
+
+/** `find` must occur exactly once in `file` of the compiled core. */
+export interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface PlantedFault {
+  readonly name: string;
+  /** Which rule of protocol.md it breaks. */
+  readonly rule: string;
+  readonly patches: readonly Patch[];
+  /** The guard is of the shell, and of the world here. */
+  readonly guardKind?: GuardKind;
+  /** Found within 20,000 runs, but not in the few of the quick test. */
+  readonly rare?: boolean;
+}
+
+const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
+
+export const PLANTED: readonly PlantedFault[] = [
+  {
+    name: 'renewal counted from receipt instead of sending',
+    rule: 'Owner 1',
+    patches: [
+      patch('lease.js', 'acked.sentAt + countedLease(config.leaseMs)', 'turn.now + countedLease(config.leaseMs)'),
+    ],
+  },
+  {
+    name: 'lease of a new term counted from the last vote',
+    rule: 'Owner 1',
+    patches: [patch('election.js', 'election.voteSentAt + countedLease', 'turn.now + countedLease')],
+  },
+  {
+    name: 'drift of the clocks left out',
+    rule: 'Owner 1',
+    patches: [patch('timing.js', 'leaseMs * (1 - CLOCK_DRIFT)', 'leaseMs')],
+  },
+  {
+    name: 'vote answered before it is on disk',
+    rule: 'Voter 1',
+    patches: [
+      patch(
+        'voter.js',
+        'return saveThen(grant(voter, from, vote.term, vote.leaseMs, now), {}, from, answer, otherwise);',
+        `const granted = grant(voter, from, vote.term, vote.leaseMs, now);
+         if (from === voter.name) return saveThen(granted, {}, from, answer, otherwise);
+         const saved = save(granted);
+         return { voter: saved.voter, effects: [...saved.effects, send(from, answer)] };`,
+      ),
+    ],
+  },
+  {
+    name: 'own vote used before it is on disk',
+    rare: true,
+    rule: 'Voter 1',
+    patches: [
+      patch(
+        'election.js',
+        "vote(turn, onVote(s.voter, config.self, { kind: 'vote?', ...claim(s, election.term) }, now));",
+        `const verdict = judge(s.voter, config.self, claim(s, election.term), now);
+         vote(turn, onVote(s.voter, config.self, { kind: 'vote?', ...claim(s, election.term) }, now));
+         onOwnVote(turn, verdict);`,
+      ),
+    ],
+  },
+  {
+    name: 'mute after a restart left out',
+    rare: true,
+    rule: 'Voter 4',
+    patches: [
+      patch(
+        'voter.js',
+        'muteUntil: options.record ? now + keptLease(options.record.maxLeaseMs) : now',
+        'muteUntil: now',
+      ),
+    ],
+  },
+  {
+    name: 'restart forgets the highest term',
+    rule: 'Voter 1',
+    patches: [
+      patch(
+        'voter.js',
+        '    ...options,\n',
+        '    ...options, record: options.record && { ...options.record, maxTerm: options.record.servedTerm },\n',
+      ),
+    ],
+  },
+  {
+    name: 'voter that lost its record guesses an empty one',
+    rule: 'Voter 5',
+    patches: [patch('voter.js', '    ...options,\n', '    ...options, record: options.record ?? emptyRecord(),\n')],
+  },
+  {
+    name: 'two votes in one term',
+    rule: 'Voter 2',
+    patches: [patch('voter.js', 'asked.term <= record.maxTerm', 'asked.term < record.maxTerm')],
+  },
+  {
+    name: 'promise not kept while another asks',
+    rule: 'Voter 2',
+    patches: [patch('voter.js', 'if (now < voter.promiseUntil)', 'if (now < voter.startedAt)')],
+  },
+  {
+    name: 'voter keeps half of the promise that it acknowledged',
+    rule: 'Voter 3',
+    patches: [
+      patch(
+        'voter.js',
+        'promiseUntil: now + beat.leaseMs',
+        "promiseUntil: now + beat.leaseMs / (voter.name === 'w1' ? 2 : 1)",
+      ),
+    ],
+  },
+  {
+    name: 'acknowledgement of another length of lease accepted',
+    rule: 'Owner 1',
+    patches: [patch('lease.js', ' || ack.leaseMs !== config.promiseMs', '')],
+  },
+  {
+    name: 'refused poll raises the term',
+    rule: 'Voter 6',
+    patches: [
+      patch(
+        'voter.js',
+        'export const onPoll = (voter, from, poll, now) => ({\n    voter,',
+        `export const onPoll = (voter, from, poll, now) => ({
+    voter: voter.record ? { ...voter, record: { ...voter.record, maxTerm: Math.max(voter.record.maxTerm, poll.term) } } : voter,`,
+      ),
+    ],
+  },
+  {
+    name: 'refused vote raises the term',
+    rare: true,
+    rule: 'Voter 6',
+    patches: [
+      patch(
+        'voter.js',
+        'if (!verdict.granted)\n        return { voter, effects: [send(from, answer)] };',
+        `if (!verdict.granted) {
+        const maxTerm = Math.max(voter.record?.maxTerm ?? 0, vote.term);
+        return { voter: voter.record ? { ...voter, record: { ...voter.record, maxTerm } } : voter, effects: [send(from, answer)] };
+    }`,
+      ),
+    ],
+  },
+  {
+    name: 'BEAT of an older term adopted',
+    rule: 'Voter 3',
+    patches: [patch('voter.js', '!beat.owner || !record || beat.term < record.maxTerm', '!beat.owner || !record')],
+  },
+  {
+    name: 'lease not compared at each wake-up',
+    rule: 'Owner 3',
+    patches: [patch('step.js', '    checkLease(turn);\n', '')],
+  },
+  {
+    name: 'fencing leaves the VIP on',
+    rule: 'Fencing 1',
+    patches: [patch('fencing.js', 'const vipOffId = vipOff(turn);', 'const vipOffId = null;')],
+  },
+  {
+    name: 'RELEASE before the VIP is off',
+    rule: 'Fencing 3',
+    patches: [patch('fencing.js', 'if (!fencing || fencing.vipOffId !== null)', 'if (!fencing)')],
+  },
+  {
+    name: 'term that serves not recorded',
+    rule: 'Owner 2',
+    patches: [
+      patch('voter.js', 'holder: from, servedTerm: served.term', 'holder: from, servedTerm: record.servedTerm'),
+    ],
+  },
+  {
+    name: 'data not compared with the term that served',
+    rule: 'Voter 2',
+    patches: [patch('voter.js', 'if (asked.dataTerm < record.servedTerm)', 'if (asked.dataTerm < 0)')],
+  },
+  {
+    name: 'semi-sync off before that is recorded',
+    rule: 'mysql.md, semi-sync',
+    patches: [
+      patch(
+        'active.js',
+        'if (owner.sync && (!wanted || !inForce))',
+        'if (owner.sync && !wanted && inForce) return switchSemiSync(turn, false);\n    if (owner.sync && !inForce)',
+      ),
+    ],
+  },
+  {
+    name: 'promotes without applying what was received',
+    rule: 'mysql.md, Promotion 3',
+    patches: [
+      patch(
+        'promotion.js',
+        "{ name: 'database-catch-up', target: target === '' ? null : target, stop: true }",
+        "{ name: 'database-preflight' }",
+      ),
+    ],
+  },
+  {
+    name: 'loss not weighed',
+    rare: true,
+    rule: 'mysql.md, Promotion 4',
+    patches: [patch('promotion.js', '|| lossMs <= config.maxLossMs', '|| lossMs >= 0')],
+  },
+  { name: 'guard refreshed from a stale clock', rule: 'The guard', patches: [], guardKind: 'stale-clock', rare: true },
+];
+
+/** A core with the fault in it. `compiled` is the directory of the compiled core. Throws where a patch fits no more. */
+export const plant = async (fault: PlantedFault, compiled: string): Promise<Core> => {
+  if (fault.patches.length === 0) return realCore;
+  const directory = mkdtempSync(join(tmpdir(), 'vipd-planted-'));
+  try {
+    writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n');
+    cpSync(compiled, join(directory, 'core'), { recursive: true });
+    for (const { file, find, replace } of fault.patches) {
+      const path = join(directory, 'core', file);
+      const text = readFileSync(path, 'utf8');
+      const occurrences = text.split(find).length - 1;
+      if (occurrences !== 1)
+        throw new Error(`planting '${fault.name}': ${file} has ${occurrences} times, not once: ${find}`);
+      writeFileSync(
+        path,
+        text.replace(find, () => replace),
+      );
+    }
+    return await loadCore(join(directory, 'core'));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+};
