@@ -143,6 +143,12 @@ const onOwnVote = (turn: Turn, own: Verdict): void => {
     withdraw(turn, election.term);
     return stepBack(turn, 'disk', own.why, 10 * config.intervalMs);
   }
+  // While the disk was slow our promise to ourselves may have run out, and our vote gone to another.
+  const { record } = turn.s.voter;
+  if (record?.maxTerm !== election.term || record.holder !== config.self) {
+    withdraw(turn, election.term);
+    return stepBack(turn, 'owner-seen', `term ${record?.maxTerm ?? 0} has begun meanwhile`, config.intervalMs);
+  }
   const leaseUntil = election.voteSentAt + countedLease(config.leaseMs);
   if (turn.now >= leaseUntil - fenceBudget(config.leaseMs)) {
     withdraw(turn, election.term);

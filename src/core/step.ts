@@ -12,6 +12,7 @@ import { initialChecks, initialDatabase, onCheck, onDatabase, onLink } from './h
 import { beat, onAck, onGatewaysAnswer, onServedAnswer, resendBeat, resendServed } from './lease.js';
 import type { Message, PollAnswer } from './message.js';
 import { applyPause, onPeerBeat, onPeerRelease } from './peer.js';
+import { isPlausible } from './plausible.js';
 import { containsPosition } from './position.js';
 import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
 import { onReleased, tickRelease } from './release.js';
@@ -172,7 +173,7 @@ const onMessage = (turn: Turn, from: VoterName, message: Message): void => {
   const { s, now } = turn;
   const { config } = s;
   const isPeer = from === config.peer;
-  if (!isPeer && !config.witnesses.includes(from)) return;
+  if ((!isPeer && !config.witnesses.includes(from)) || !isPlausible(message)) return;
   if (!isPeer) set(turn, { witnessHeard: new Map(s.witnessHeard).set(from, now) });
   switch (message.kind) {
     case 'beat':

@@ -2,6 +2,7 @@
 
 import type { Effect } from './effect.js';
 import type { Event } from './event.js';
+import { isPlausible } from './plausible.js';
 import type { Instant, VoterName, VoterRecord } from './types.js';
 import {
   createVoter,
@@ -42,7 +43,7 @@ export const stepWitness = (
 const decide = (voter: VoterState, event: WitnessEvent, now: Instant): Voted => {
   if (event.type === 'persisted') return onPersisted(voter, event.id, event.ok);
   const { from, message } = event;
-  if (!voter.nodes.includes(from)) return { voter, effects: [] };
+  if (!voter.nodes.includes(from) || !isPlausible(message)) return { voter, effects: [] };
   switch (message.kind) {
     case 'beat':
       return onBeat(voter, from, message, now);

@@ -366,7 +366,7 @@ describe('a peer that does not play along', () => {
     }, 100);
     undo.push(() => clearInterval(hold));
     expect(await asked).toContain(`no answer for ${IDLE_MS} ms`);
-  });
+  }, 60_000);
 
   test('a busy port is told with what to do', async () => {
     const { db2 } = await startPair(echo);
