@@ -13,15 +13,13 @@ if [ -d /tmp/vipd-secrets ]; then
 fi
 
 apt-get update -q
-apt-get install -qy ca-certificates curl gnupg rsync
+apt-get install -qy ca-certificates rsync
 
-# Debian 12 has Node 18 only.
+# Debian 12 has Node 18 only; npm's package `node` brings the binary of a newer one.
 if ! command -v node >/dev/null || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-  keyring=/usr/share/keyrings/nodesource.gpg
-  curl -fsSL https://deb.nodesource.com/gpgkey/nodesource-repo.gpg.key | gpg --batch --yes --dearmor -o "$keyring"
-  echo "deb [signed-by=$keyring] https://deb.nodesource.com/node_20.x nodistro main" >/etc/apt/sources.list.d/nodesource.list
-  apt-get update -q
-  apt-get install -qy nodejs
+  apt-get install -qy nodejs npm
+  npm install --global --no-audit --no-fund node@20
+  hash -r
 fi
 
 rsync -a --delete --exclude node_modules --exclude dist /vagrant/ /opt/vipd/
