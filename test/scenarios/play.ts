@@ -14,10 +14,11 @@ import {
 import type { LabOptions } from '../lab/host-files.js';
 import { createLab, type Lab, type Load, peerOf } from '../lab/lab.js';
 import { errorsSeen } from '../lab/load.js';
+import { untold, watchStatus } from '../lab/told.js';
 import { NODES, type NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
 import { ANNOUNCEMENT_FILTER, checkAnnouncements } from './announcements.js';
-import { checkMoves, createStage, movesOf, PATIENCE_MS, type Scenario, untilSettled } from './stage.js';
+import { checkMoves, createStage, journalsOf, movesOf, PATIENCE_MS, type Scenario, untilSettled } from './stage.js';
 
 /** The load goes on for this long once all is settled, so that what comes late is seen. */
 const AFTERMATH_MS = 1_500;
@@ -62,6 +63,7 @@ const playOn = async (lab: Lab, scenario: Scenario): Promise<Omit<Result, 'evide
   await untilSettled(lab);
   const before = await movesOf(lab);
   const capture = await lab.capture('client', 'eth0', ANNOUNCEMENT_FILTER);
+  const watch = watchStatus(lab);
   const load = lab.load();
   const { stage, record } = await createStage(lab, load, scenario.orphans ?? 'none');
   const problems: string[] = [];
@@ -81,11 +83,13 @@ const playOn = async (lab: Lab, scenario: Scenario): Promise<Omit<Result, 'evide
     problems.push(...(await finalProblems(lab, load, moves, apart)));
     problems.push(...checkMoves([...before.slice(-1), ...since], scenario.moves ?? { exactly: 0 }));
     problems.push(...checkAnnouncements(await capture.stop(), lab.vips, since));
+    problems.push(...untold(await watch.stop(), await journalsOf(lab)));
   } catch (error) {
     problems.push(messageOf(error));
   }
   await load.stop();
   await capture.stop();
+  await watch.stop();
   const { notes, longestOutageMs } = record();
   const errors = errorsSeen(load.fresh.attempts).slice(0, NAMED_ERRORS);
   const refused = errors.map(([text, count]) => `${count} writes refused: ${text}`);

@@ -1,5 +1,6 @@
 /** What a scenario has at hand: a healthy lab under write load, and words for what it does and awaits. */
 
+import type { HistoryEntry } from '../../src/control/status.js';
 import { activeNode, allAttempts, changesOf, groupProblems, type Move, movesIn, type Orphans } from '../lab/checks.js';
 import type { LabOptions } from '../lab/host-files.js';
 import { type Lab, type Load, peerOf } from '../lab/lab.js';
@@ -120,11 +121,13 @@ export const untilSettled = (lab: Lab, orphans: Orphans = 'none'): Promise<void>
     PATIENCE_MS,
   );
 
-/** The journals of both nodes, put together. */
-export const movesOf = async (lab: Lab): Promise<readonly Move[]> => {
+export const journalsOf = async (lab: Lab): Promise<Readonly<Record<NodeName, readonly HistoryEntry[]>>> => {
   const [db1, db2] = await Promise.all([lab.journal('db1'), lab.journal('db2')]);
-  return movesIn({ db1, db2 });
+  return { db1, db2 };
 };
+
+/** The journals of both nodes, put together. */
+export const movesOf = async (lab: Lab): Promise<readonly Move[]> => movesIn(await journalsOf(lab));
 
 export const checkMoves = (moves: readonly Move[], allowed: Moves): readonly string[] => {
   const seen = changesOf(moves);
