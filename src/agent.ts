@@ -21,6 +21,7 @@ import { startNode } from './core/step.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { createScriptCheck, type ScriptCheck } from './health/script.js';
 import { boottimeMs } from './host/clock.js';
+import { createFenceCommand } from './host/fence-command.js';
 import { createHookQueue, type HookFacts, type HookResult } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
 import type { Logger } from './host/log.js';
@@ -83,6 +84,12 @@ export const createAgent = (options: AgentOptions): Agent => {
     timeoutMs: config.hooks.timeoutMs,
     nowMs: boottimeMs,
   });
+  const hookFacts = {
+    group: config.group,
+    node: self,
+    peer,
+    vips: config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
+  };
   const checkOutputs = new Map<string, string>();
   const scripts: ScriptCheck[] = [];
   const lastSent = new Map<string, Message>();
@@ -328,12 +335,9 @@ export const createAgent = (options: AgentOptions): Agent => {
         database,
         address,
         hooks,
-        hookFacts: {
-          group: config.group,
-          node: self,
-          peer,
-          vips: config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
-        },
+        hookFacts,
+        fenceCommand:
+          config.fence && createFenceCommand({ command: config.fence.command, facts: hookFacts, nowMs: boottimeMs }),
         salvage: salvage.salvage,
         gatherEvidence: createEvidence(config, credentials, boottimeMs),
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,

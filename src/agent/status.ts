@@ -69,7 +69,7 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
         sync: record && record.servedTerm > 0 ? record.sync : null,
         replicas: s.owner ? (s.database.report?.semiSyncReplicas ?? null) : null,
       },
-      fence: { configured: false, required: false, last: null },
+      fence: fenceStatus(s, facts),
     },
     pause: pauseStatus(s, facts),
     checks: checkStatuses(s, facts),
@@ -209,6 +209,12 @@ const guardLayers = (facts: StatusFacts): Status['protection']['guard'] => {
   if (facts.guard === 'address') return [lifetimes];
   return [{ name: 'nftables', ...facts.address.guard }, lifetimes];
 };
+
+const fenceStatus = ({ config, peerFence }: NodeState, facts: StatusFacts): Status['protection']['fence'] => ({
+  configured: config.fence !== null,
+  required: config.fence?.required ?? false,
+  last: peerFence.last && { ...peerFence.last, at: facts.momentOf(peerFence.last.at) },
+});
 
 const pauseStatus = (s: NodeState, facts: StatusFacts): Status['pause'] => {
   const pause = s.voter.record?.pause ?? { version: 0, on: false, leftMs: -1 };

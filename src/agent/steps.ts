@@ -3,6 +3,7 @@
 import type { Step } from '../core/effect.js';
 import type { Event, Evidence, Outcome } from '../core/event.js';
 import type { Instant, Millis, Position } from '../core/types.js';
+import type { FenceCommand } from '../host/fence-command.js';
 import type { HookFacts, HookQueue, HookResult } from '../host/hooks.js';
 import type { Database, DatabaseStep, StepOptions } from '../mysql/database.js';
 import type { AddressHolder } from './address.js';
@@ -12,6 +13,8 @@ export interface StepsOptions {
   readonly address: AddressHolder;
   readonly hooks: HookQueue;
   readonly hookFacts: Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
+  /** Null: none is configured. */
+  readonly fenceCommand: FenceCommand | null;
   readonly gatherEvidence: (fencePeer: boolean, signal: AbortSignal) => Promise<Evidence>;
   /** What the peer's dead server has and this one has not. */
   readonly salvage: (have: Position, options: StepOptions) => Promise<Outcome>;
@@ -65,6 +68,9 @@ const perform = async (options: StepsOptions, id: number, step: Step, signal: Ab
       return options.address.on(options.leaseUntil());
     case 'hook':
       return runHook(options, step, signal);
+    case 'fence-peer':
+      if (!options.fenceCommand) return { ok: false, detail: 'no command is configured under "fence"' };
+      return options.fenceCommand.run(step, signal);
     case 'salvage':
       return options.salvage(step.have, { signal, progress: (text) => options.emit({ type: 'progress', id, text }) });
     case 'gather-evidence': {

@@ -110,6 +110,7 @@ describe('what the core is told', () => {
       salvage: true,
       catchUpTimeoutMs: 30_000,
       maxLossMs: 5_000,
+      fence: null,
       hookPhases: ['pre-promote'],
     });
   });

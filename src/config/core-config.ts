@@ -27,6 +27,7 @@ export const toCoreConfig = (config: VipdConfig, hookPhases: readonly HookPhase[
   salvage: config.promotion.salvage,
   catchUpTimeoutMs: config.promotion.catchUpTimeoutMs,
   maxLossMs: config.promotion.maxLossMs,
+  fence: config.fence === null ? null : { required: config.fence.required, timeoutMs: config.fence.timeoutMs },
   hookPhases,
 });
 

@@ -132,8 +132,12 @@ const check = section({
 });
 
 const fence = section({
-  command: command().describe('Cuts off the peer, say its power. Exit status 0 means that it is certainly off.'),
-  required: yesOrNo().prefault(false).describe('Take over from a silent peer only once the command has succeeded.'),
+  command: command().describe(
+    'Cuts off the peer, say its power. Exit status 0 means that it is certainly off. It gets VIPD_PEER and the rest of what hooks get, VIPD_PHASE being pre-takeover.',
+  ),
+  required: yesOrNo()
+    .prefault(false)
+    .describe('Take over from a silent peer only once the command has succeeded; else it runs beside the takeover.'),
   timeout: duration(100 * MS, 10 * MINUTE)
     .prefault('20s')
     .describe('A command that takes longer is killed and has failed.'),

@@ -30,6 +30,8 @@ const ADVICE = {
   'promotion-failed': (s) => `repair the step that "vipctl history" names, then ${commandOn('vipctl promote', s)}`,
   stranger: (s) => `on ${s.node}, "arping -c 3 ${s.vip}" shows who answers; take the address off there`,
   'no-record': promoteAnyway,
+  fence: (s) =>
+    `repair the command of "fence", which is tried again; or see that ${s.peer} is off, then ${commandOn('vipctl promote', s)}`,
 } as const satisfies Record<HoldName, (s: Situation) => string>;
 
 /** What helps against a hold, as words that follow "next: ". */

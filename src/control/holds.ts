@@ -18,6 +18,7 @@ const SENTENCES = {
   'promotion-failed': 'its last promotion failed',
   stranger: 'another host on the network answers for the VIP',
   'no-record': 'its record of terms is missing, so it waits for the other node',
+  fence: 'the command that cuts off the other node did not succeed',
 } as const satisfies Record<HoldName, string>;
 
 export const holdOf = (name: HoldName): Hold => ({ name, why: SENTENCES[name] });

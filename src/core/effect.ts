@@ -1,7 +1,7 @@
 /** Everything the core can ask of the shell. The shell carries them out in the order given. */
 
 import type { Message, Role } from './message.js';
-import type { HookPhase, Position, Term, VoterName, VoterRecord } from './types.js';
+import type { HookPhase, Millis, Position, Term, VoterName, VoterRecord } from './types.js';
 
 export type Effect =
   | { readonly type: 'send'; readonly to: VoterName; readonly message: Message }
@@ -55,6 +55,8 @@ export type Step =
       readonly role: Role;
       readonly reason: string;
     }
+  /** The operator's command that cuts off the peer for certain, under this deadline; ok: it is off. */
+  | { readonly name: 'fence-peer'; readonly term: Term; readonly reason: string; readonly timeoutMs: Millis }
   /** Gateways, and with `fencePeer` the peer's database, made read-only if it answers. Ends with an `evidence` event first. */
   | { readonly name: 'gather-evidence'; readonly fencePeer: boolean };
 

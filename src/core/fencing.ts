@@ -2,8 +2,9 @@
 
 import type { Outcome } from './event.js';
 import type { Release } from './message.js';
+import { giveUpPeerFence } from './peer-fence.js';
 import { SERVED, startRelease } from './release.js';
-import type { Fencing, NodeState } from './state.js';
+import type { Fencing, NodeState, Promotion } from './state.js';
 import { become, type Cause } from './table.js';
 import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS, VIP_OFF_RETRY_MS } from './timing.js';
 import {
@@ -30,6 +31,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   cancel(turn, s.promotion?.stepId ?? null);
   cancel(turn, s.promotion?.catchUpId ?? null);
   cancel(turn, s.promotion?.salvageId ?? null);
+  giveUpPeerFence(turn);
   if (s.handoff && cause !== 'handed-off') cancel(turn, s.handoff.stepId);
   cancel(turn, s.owner?.semiSyncStep ?? null);
   cancel(turn, s.owner?.reverseStep ?? null);
@@ -70,10 +72,14 @@ const tellAskers = (turn: Turn, cause: Cause, detail: string): void => {
   if (handoff.wishId !== 0) set(turn, { wishAnswer: { id: handoff.wishId, outcome: 'undone', text } });
 };
 
+/** The term was not yet asked to be recorded as serving. */
+const isUnrecorded = (phase: Promotion['phase']): boolean =>
+  phase === 'prepare' || phase === 'fence' || phase === 'gate';
+
 /** A promotion that recorded its term and failed before clients could reach it served nobody. */
 const neverServed = (s: NodeState): Pick<Release, 'unserved' | 'servedTerm' | 'sync'> | null => {
   const { promotion } = s;
-  if (!promotion || promotion.phase === 'prepare' || promotion.phase === 'gate') return null;
+  if (!promotion || isUnrecorded(promotion.phase)) return null;
   return { unserved: true, servedTerm: promotion.servedBefore, sync: promotion.lastSync };
 };
 

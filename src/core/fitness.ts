@@ -16,6 +16,7 @@ const OWN_HOLDS: readonly HoldName[] = [
   'hook',
   'promotion-failed',
   'stranger',
+  'fence',
 ];
 
 /** Holds that forbid moves to the other node only: the last owner may take its own place again. */

@@ -3,6 +3,7 @@
 import type { Verdict } from './message.js';
 import { containsPosition, countMissing, mergePositions } from './position.js';
 import type { NodeState, Promotion } from './state.js';
+import { servedLast } from './turn.js';
 import type { Instant, Millis, Position, Term } from './types.js';
 
 /** `lossMs` 0: nothing acknowledged can be missing. Infinity: nobody can say. */
@@ -28,10 +29,9 @@ export const wasInSync = (verdicts: readonly Verdict[]): boolean => {
 
 /** Weighs `position`, after all that was received is applied, against what is known of the last owner. */
 export const weigh = (s: NodeState, promotion: Promotion, position: Position, now: Instant): Loss => {
-  const { config, lastOwner, peer } = s;
+  const { config, peer } = s;
   if (promotion.servedBefore === 0) return nothing('nobody has served before');
-  if (lastOwner?.name === config.self && lastOwner.term >= promotion.servedBefore)
-    return nothing('this node served last');
+  if (servedLast(s, promotion.servedBefore)) return nothing('this node served last');
   const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
   if (promotion.lastSync && followed) return nothing('every acknowledged commit was received here (sync)');
   const final = peer.release?.finalPosition ?? '';

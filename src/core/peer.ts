@@ -5,9 +5,10 @@ import { fence } from './fencing.js';
 import { handoffRefusal, onApplied, startHandoff } from './handoff.js';
 import type { Beat, Release } from './message.js';
 import { dropOrder } from './order.js';
+import { isPlanned, noteOwner } from './owners.js';
 import { containsPosition } from './position.js';
-import { isPlanned, noteOwner } from './promotion.js';
 import { journal, record, reply, set, type Turn, unhold, vote } from './turn.js';
+import type { HoldName } from './types.js';
 import { onBeat, onRelease } from './voter.js';
 
 export const onPeerBeat = (turn: Turn, beat: Beat): void => {
@@ -18,7 +19,7 @@ export const onPeerBeat = (turn: Turn, beat: Beat): void => {
   const wasHeard = s.peer.beat !== null && now - s.peer.heardAt < config.leaseMs;
   vote(turn, onBeat(turn.s.voter, config.peer, beat, now));
   remember(turn, beat);
-  if (!wasHeard) for (const name of ['alone', 'isolated', 'peer-alive'] as const) unhold(turn, name);
+  if (!wasHeard) for (const name of ['alone', 'isolated', 'peer-alive', 'fence'] as const) unhold(turn, name);
   if (!wasHeard) set(turn, { evidence: { ...turn.s.evidence, verdict: 'unknown' } });
   if (!wasHeard) set(turn, { retryAt: Math.min(turn.s.retryAt, now + config.intervalMs), failedElections: 0 });
   if (!wasHeard)
@@ -52,6 +53,18 @@ const remember = (turn: Turn, beat: Beat): void => {
   });
 };
 
+/** Holds of a standby that nobody could replace, or that failed to. */
+const OVER_WITH_AN_OWNER = [
+  'loss',
+  'stale',
+  'promotion-failed',
+  'replication',
+  'alone',
+  'peer-alive',
+  'isolated',
+  'fence',
+] as const satisfies readonly HoldName[];
+
 const onOwnerBeat = (turn: Turn, beat: Beat): void => {
   const { s } = turn;
   const { config } = s;
@@ -71,8 +84,7 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
     });
     set(turn, { peer: { ...turn.s.peer, release: null }, failedPromotions: 0, applied: '' });
   }
-  for (const name of ['loss', 'stale', 'promotion-failed', 'replication', 'alone', 'peer-alive', 'isolated'] as const)
-    unhold(turn, name);
+  for (const name of OVER_WITH_AN_OWNER) unhold(turn, name);
 };
 
 /** The group's pause: the higher version wins, on whichever node it was said. */
@@ -86,7 +98,7 @@ const mergePause = (turn: Turn, beat: Beat): void => {
 
 /** `resume`, on whichever node: what waited for the operator's word is tried again. */
 export const forgetTroubles = (turn: Turn): void => {
-  for (const name of ['flapping', 'promotion-failed', 'hook', 'stranger', 'replication', 'loss'] as const)
+  for (const name of ['flapping', 'promotion-failed', 'hook', 'stranger', 'replication', 'loss', 'fence'] as const)
     unhold(turn, name);
   set(turn, { failovers: [], failedPromotions: 0, retryAt: turn.now });
 };

@@ -6,6 +6,8 @@ import { unfit } from './fitness.js';
 import { beat, recordServed } from './lease.js';
 import { lastKnownPosition, newestServed, wasInSync, weigh } from './loss.js';
 import type { Verdict } from './message.js';
+import { isPlanned, noteOwner } from './owners.js';
+import { mayStillHold, startPeerFence } from './peer-fence.js';
 import { containsPosition, mergePositions } from './position.js';
 import type { Promotion } from './state.js';
 import { become, type Entry } from './table.js';
@@ -143,11 +145,11 @@ const isApplierBroken = (turn: Turn): boolean => {
   return replica?.sql === 'stopped' && replica.error !== undefined;
 };
 
-/** Probe and catch-up are both done: is the term still worth having, and does the gate let us through? */
+/** Nobody else answers for the VIP, and the loss is weighed: is the term still worth having, and does the gate let us through? */
 const prepared = (turn: Turn): void => {
   const { s, now } = turn;
   const { promotion, config } = s;
-  if (promotion?.phase !== 'prepare' || promotion.probeId !== null || promotion.catchUpId !== null) return;
+  if (promotion?.phase !== 'prepare' || promotion.probeId !== null || promotion.lossMs === null) return;
   const peer = livePeer(s, now);
   const better =
     peer &&
@@ -155,7 +157,38 @@ const prepared = (turn: Turn): void => {
     !containsPosition(s.database.position, peer.position);
   if (better && peer.unfit === '' && !promotion.acceptLoss)
     return fail(turn, 'promotion-failed', `${config.peer} is back and has more data`);
-  if (!config.hookPhases.includes('pre-promote')) return recordTerm(turn);
+  fenceFirst(turn, promotion);
+};
+
+/** All else is ready: nothing is cut off for a promotion that comes to nothing. */
+const fenceFirst = (turn: Turn, promotion: Promotion): void => {
+  const { s, now } = turn;
+  const { fence: command, peer } = s.config;
+  if (!command || !mayStillHold(s, promotion.servedBefore, now)) return openGate(turn);
+  const stepId = startPeerFence(turn, command.timeoutMs);
+  if (!command.required) return openGate(turn);
+  if (s.order) reply(turn, s.order.commandId, false, true, `cutting off ${peer} first`);
+  enter(turn, 'fence', `cutting off ${peer}`, stepId);
+};
+
+/** An operator who says `promote` answers for the peer: a power controller may have died together with its host. */
+const onPeerFenced = (turn: Turn, outcome: Outcome): void => {
+  const { order, config } = turn.s;
+  if (outcome.ok) return openGate(turn);
+  const why = `${config.peer} could not be cut off: ${outcome.detail}`;
+  if (!order) return fail(turn, 'fence', `${why}; see that it is off, then run \`vipctl promote\``);
+  journal(turn, {
+    kind: 'notice',
+    cause: 'promote',
+    text: `going on although ${config.peer} is not cut off, as asked`,
+  });
+  reply(turn, order.commandId, false, true, `${why}; going on, as you asked for it`);
+  openGate(turn);
+};
+
+const openGate = (turn: Turn): void => {
+  const { s } = turn;
+  if (!s.config.hookPhases.includes('pre-promote')) return recordTerm(turn);
   const stepId = run(turn, {
     name: 'hook',
     phase: 'pre-promote',
@@ -181,6 +214,7 @@ export const onTermRecorded = (turn: Turn): void => {
 
 const onStep = (turn: Turn, promotion: Promotion, outcome: Outcome): void => {
   const { phase } = promotion;
+  if (phase === 'fence') return onPeerFenced(turn, outcome);
   if (!outcome.ok) return fail(turn, phase === 'gate' ? 'hook' : 'promotion-failed', `${phase}: ${outcome.detail}`);
   stepDone(turn, phase, promotion.phaseSince, outcome.detail);
   switch (phase) {
@@ -219,6 +253,7 @@ const serve = (turn: Turn, promotion: Promotion): void => {
     'hook',
     'stranger',
     'alone',
+    'fence',
   ] as const)
     unhold(turn, name);
   if (s.order) reply(turn, s.order.commandId, true, true, `${config.self} is active with term ${owner.term}`);
@@ -242,29 +277,7 @@ const afterwards = (turn: Turn): void => {
   }
 };
 
-/** A RELEASE by an operator's word: no failure, and none to be counted on either node. */
-export const isPlanned = (reason: string): boolean =>
-  reason.startsWith('handed-off: switchover') || reason.startsWith('handed-off: stop') || reason.startsWith('stop');
-
-/** Remembers who serves, for cooldown, flapping and `status`. */
-export const noteOwner = (turn: Turn, name: string, term: number, planned: boolean): void => {
-  const { lastOwner, failovers, config } = turn.s;
-  if (lastOwner?.name === name && lastOwner.term === term) return;
-  const moved = lastOwner !== null && lastOwner.name !== name;
-  set(turn, { lastOwner: { name, term }, lastChangeAt: turn.now });
-  if (!moved || planned) return;
-  const recent = [...failovers, turn.now].filter((at) => turn.now - at < config.failoverWindowMs);
-  set(turn, { failovers: recent });
-  if (recent.length >= config.maxFailovers) {
-    hold(
-      turn,
-      'flapping',
-      `${recent.length} unplanned moves within ${Math.round(config.failoverWindowMs / 60_000)} min; look for the cause, then run \`vipctl resume\``,
-    );
-  }
-};
-
-type Failure = Extract<HoldName, 'loss' | 'hook' | 'stranger' | 'replication' | 'promotion-failed'>;
+type Failure = Extract<HoldName, 'fence' | 'loss' | 'hook' | 'stranger' | 'replication' | 'promotion-failed'>;
 
 /** `forGood`: waits for the operator; anything else is tried again after a growing wait, since an outage may heal by itself. */
 const fail = (turn: Turn, name: Failure, why: string, forGood = false): void => {
@@ -288,6 +301,10 @@ export const onPromotionProgress = (turn: Turn, id: number, text: string): void 
 export const tickPromotion = (turn: Turn): void => {
   const { promotion } = turn.s;
   if (!promotion) return;
+  if (promotion.phase === 'fence' && turn.s.peerFence.stepId === null) {
+    set(turn, { promotion: { ...promotion, phase: 'prepare', stepId: null } });
+    return prepared(turn); // the peer is back: it may have more than we have
+  }
   const waiting = promotion.catchUpId !== null || promotion.salvageId !== null;
   if (waiting && turn.now >= promotion.catchUpUntil) return onStalled(turn, promotion);
   const broken = turn.s.database.health === 'failed' || turn.s.linksDown.length > 0;

@@ -66,6 +66,7 @@ export interface NodeState {
   /** `stop` was asked; leaving as soon as nothing is held. */
   readonly stopping: { readonly commandId: number; readonly tried: boolean } | null;
   readonly evidence: EvidenceState;
+  readonly peerFence: PeerFence;
   /** What was told last of each cause, so that it is told once; begins anew with each role. */
   readonly notices: ReadonlyMap<string, string>;
   readonly stalls: { readonly count: number; readonly longestMs: Millis };
@@ -168,7 +169,7 @@ export interface Election {
 }
 
 export interface Promotion {
-  readonly phase: 'prepare' | 'gate' | 'record' | 'open' | 'address';
+  readonly phase: 'prepare' | 'fence' | 'gate' | 'record' | 'open' | 'address';
   readonly phaseSince: Instant;
   readonly startedAt: Instant;
   readonly probeId: number | null;
@@ -258,6 +259,13 @@ export interface Following {
   readonly failures: number;
   readonly step: { readonly id: number; readonly name: 'follow' | 'fence' | 'apply'; readonly target: Position } | null;
   readonly retryAt: Instant;
+}
+
+/** The command that cuts off the peer: the run under way, and how the last one ended. */
+export interface PeerFence {
+  readonly stepId: number | null;
+  readonly startedAt: Instant;
+  readonly last: { readonly at: Instant; readonly ok: boolean; readonly detail: string } | null;
 }
 
 export interface EvidenceState {

@@ -12,6 +12,7 @@ import { initialChecks, initialDatabase, onCheck, onDatabase, onLink } from './h
 import { beat, onAck, onGatewaysAnswer, onServedAnswer, resendBeat, resendServed } from './lease.js';
 import type { Message, PollAnswer } from './message.js';
 import { applyPause, onPeerBeat, onPeerRelease } from './peer.js';
+import { considerPeerFence, notePeerFence, peerFenceUntil } from './peer-fence.js';
 import { isPlausible } from './plausible.js';
 import { containsPosition } from './position.js';
 import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
@@ -21,6 +22,7 @@ import type { NodeState } from './state.js';
 import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
 import {
+  cancel,
   isPairAlone,
   journal,
   majority,
@@ -105,6 +107,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     wishAnswer: { id: 0, outcome: 'none', text: '' },
     stopping: null,
     evidence: { stepId: null, askedAt: now, verdict: 'unknown', detail: '', at: Number.NEGATIVE_INFINITY },
+    peerFence: { stepId: null, startedAt: now, last: null },
     notices: new Map(),
     stalls: { count: 0, longestMs: 0 },
     witnessPollAt: Number.NEGATIVE_INFINITY,
@@ -246,8 +249,13 @@ const onOwnAnswer = (turn: Turn, message: Message): void => {
 };
 
 const onOutcome = (turn: Turn, id: number, outcome: Outcome): void => {
-  const { evidence, database } = turn.s;
+  const { evidence, database, peerFence } = turn.s;
   if (evidence.stepId === id) return set(turn, { evidence: { ...evidence, stepId: null } });
+  if (peerFence.stepId === id) {
+    notePeerFence(turn, outcome);
+    onPromotionOutcome(turn, id, outcome);
+    return;
+  }
   set(turn, { database: { ...database, seen: 0 } });
   if (onPromotionOutcome(turn, id, outcome) || onFencingOutcome(turn, id, outcome)) return;
   if (onHandoffOutcome(turn, id, outcome) || onFollowingOutcome(turn, id, outcome)) return;
@@ -288,6 +296,8 @@ const settle = (turn: Turn): void => {
   tickWish(turn);
   tickStarting(turn);
   tickElection(turn);
+  endOverdueFence(turn);
+  considerPeerFence(turn);
   tickPromotion(turn);
   tickHandoff(turn);
   tickMoving(turn);
@@ -306,6 +316,15 @@ const settle = (turn: Turn): void => {
   else resendBeat(turn);
   resendServed(turn);
   leave(turn);
+};
+
+/** A fence command whose end is not told has failed like any other. */
+const endOverdueFence = (turn: Turn): void => {
+  const { stepId } = turn.s.peerFence;
+  const until = peerFenceUntil(turn.s);
+  if (stepId === null || until === null || turn.now < until) return;
+  cancel(turn, stepId);
+  onOutcome(turn, stepId, { ok: false, detail: `no end within ${turn.s.config.fence?.timeoutMs ?? 0} ms` });
 };
 
 const expireHolds = (turn: Turn): void => {

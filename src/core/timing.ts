@@ -58,6 +58,9 @@ export const FINAL_POSITION_WAIT_MS = 1_000;
 /** A planned move is undone when the standby has not applied the final position by then. */
 export const HANDOFF_DEADLINE_MS = 10_000;
 
+/** The shell ends a fence command at its deadline; one whose end is not told by this much later is given up. */
+export const FENCE_OVERDUE_MS = 2_000;
+
 /** Without a witness, what speaks for the peer's death is looked at again this often. */
 export const EVIDENCE_EVERY_MS = 1_000;
 

@@ -108,5 +108,9 @@ export const peerHeard = (s: NodeState, now: Instant): boolean =>
 export const livePeer = (s: NodeState, now: Instant): NodeState['peer']['beat'] =>
   peerHeard(s, now) ? s.peer.beat : null;
 
+/** This node owned the newest term that opened for clients. */
+export const servedLast = ({ lastOwner, config }: NodeState, servedBefore: Term): boolean =>
+  lastOwner?.name === config.self && lastOwner.term >= servedBefore;
+
 /** Which node served last, as far as this one knows. */
 export const lastServer = (s: NodeState): VoterName | null => s.lastOwner?.name ?? null;

@@ -44,7 +44,8 @@ export type HoldName =
   | 'hook'
   | 'promotion-failed'
   | 'stranger'
-  | 'no-record';
+  | 'no-record'
+  | 'fence';
 
 /** What every member of the group must agree on, and what this one does with it. Times in milliseconds. */
 export interface CoreConfig {
@@ -74,6 +75,8 @@ export interface CoreConfig {
   readonly salvage: boolean;
   /** The loss accepted without asking; `any` accepts whatever cannot be had. */
   readonly maxLossMs: Millis | 'any';
+  /** The operator's command that cuts off a silent peer; `required`: nothing opens here before it has succeeded. */
+  readonly fence: { readonly required: boolean; readonly timeoutMs: Millis } | null;
   /** Hooks exist for these phases; for others no step is taken. */
   readonly hookPhases: readonly HookPhase[];
 }

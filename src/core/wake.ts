@@ -1,5 +1,6 @@
 /** When the core must be called again, if nothing else happens before. */
 
+import { peerFenceUntil } from './peer-fence.js';
 import type { NodeState } from './state.js';
 import { FINAL_POSITION_WAIT_MS, fenceBudget, resendEvery } from './timing.js';
 import type { Instant } from './types.js';
@@ -16,6 +17,8 @@ export const wakeAt = (s: NodeState, now: Instant): Instant => {
   }
   if (s.role === 'standby') times.push(...standbyTimes(s));
   if (s.election) times.push(s.election.askedAt + config.intervalMs / 2, ...s.election.askAgain.values());
+  const fenceUntil = peerFenceUntil(s);
+  if (fenceUntil !== null) times.push(fenceUntil);
   if (s.releasing) times.push(s.releasing.sentAt + config.intervalMs / 2);
   if (s.fencing && !s.fencing.released)
     times.push(Math.min(s.fencing.releaseBy, s.fencing.startedAt + FINAL_POSITION_WAIT_MS));

@@ -143,7 +143,7 @@ const runHook = async (
 ): Promise<HookOutcome> => {
   const hook: RunningProcess = startProcess({
     command: [file, ...keepalivedArguments(facts)],
-    env: environment(facts),
+    env: hookEnvironment(facts),
     timeoutMs: options.timeoutMs,
     outputLimitBytes: HOOK_OUTPUT_LIMIT_BYTES,
     nowMs: options.nowMs,
@@ -161,7 +161,10 @@ const runHook = async (
 /** A NUL ends a string for execve(2); a reason may quote a peer or a server, and must not be what stops a hook. */
 const withoutNul = (text: string): string => text.replaceAll('\0', '');
 
-const environment = (facts: HookFacts): Readonly<Record<string, string>> => ({
+/** The facts as programs of the operator's find them. `pre-takeover` is the phase of the fence command, which is no hook. */
+export const hookEnvironment = (
+  facts: Omit<HookFacts, 'phase' | 'role'> & { readonly phase: HookPhase | 'pre-takeover' },
+): Readonly<Record<string, string>> => ({
   VIPD_GROUP: facts.group,
   VIPD_NODE: facts.node,
   VIPD_PHASE: facts.phase,

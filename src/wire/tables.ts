@@ -61,6 +61,7 @@ export const HOLDS = table<HoldName>({
   'promotion-failed': 13,
   stranger: 14,
   'no-record': 15,
+  fence: 16,
 });
 
 export const REFUSALS = table<Refusal>({

@@ -162,6 +162,11 @@ export const config: fc.Arbitrary<CoreConfig> = fc
     semiSync: fc.constantFrom('off' as const, 'monitor' as const, 'manage' as const),
     promiseMs: fc.constantFrom(300, 2_300),
     maxLossMs: fc.constantFrom<CoreConfig['maxLossMs']>(0, 5_000, 'any'),
+    fence: fc.constantFrom<CoreConfig['fence']>(
+      null,
+      { required: true, timeoutMs: 500 },
+      { required: false, timeoutMs: 500 },
+    ),
     hookPhases: fc.subarray(['pre-promote', 'post-promote', 'pre-demote', 'post-demote', 'hold'] as const),
     cooldownMs: fc.constantFrom(0, 60_000),
     maxFailovers: fc.constantFrom(1, 3),

@@ -2,10 +2,11 @@
 
 import { deliver, resumeAgent, startAgent, tellLink } from './agent.js';
 import { killServer, startServer, wakeServer } from './database.js';
-import { crash, type Remains } from './disk.js';
+import { crash } from './disk.js';
 import { describeFault, type Fault } from './fault.js';
-import { createKernel, shutKernel } from './kernel.js';
-import { noteCommand, noteLostRecord, noteRelayLogsLost } from './ledger.js';
+import { shutKernel } from './kernel.js';
+import { noteCommand, noteLostRecord } from './ledger.js';
+import { powerOff, powerOn, remainsOf } from './power.js';
 import { type Agent, at, atHost, type Host, hostNamed, localTime, log, note, type World } from './world.js';
 
 /** The service manager starts a process that died again after this long. */
@@ -166,8 +167,6 @@ const endAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isol
   }
 };
 
-const remainsOf = (world: World, torn: boolean): Remains => (torn ? 'torn' : world.random.pick(['old', 'new']));
-
 const killAgent = (world: World, host: Host, cleanup: boolean): void => {
   if (!host.agent) return;
   host.agent = null;
@@ -210,32 +209,6 @@ const thaw = (world: World, host: Host): void => {
   if (host.frozen > 0) return;
   host.clock.go(world.now);
   for (const run of host.suspended.splice(0)) run();
-};
-
-const powerOff = (world: World, host: Host, torn: boolean): void => {
-  if (!host.powered) return;
-  host.powered = false;
-  host.boots += 1;
-  host.frozen = 0;
-  host.suspended.length = 0;
-  host.agent = null;
-  crash(host.disk, remainsOf(world, torn));
-  if (torn) noteLostRecord(world, host);
-  Object.assign(host.kernel, createKernel(), { connections: host.kernel.connections + 1, stuck: host.kernel.stuck });
-  if (!host.server) return;
-  host.server.up = false;
-  host.server.waiting = [];
-  // Relay logs are not synced: what was received and not applied may be gone.
-  noteRelayLogsLost(world, host);
-  host.server.received = [...host.server.committed];
-};
-
-const powerOn = (world: World, host: Host): void => {
-  if (host.powered) return;
-  host.powered = true;
-  host.clock.restart(world.now);
-  startServer(world, host);
-  startAgent(world, host);
 };
 
 const loseVip = (world: World, host: Host, restored: boolean): void => {

@@ -15,6 +15,7 @@ export interface Settings {
   readonly cooldownMs: number;
   readonly maxFailovers: number;
   readonly hookPhases: CoreConfig['hookPhases'];
+  readonly fence: CoreConfig['fence'];
   /** By host, in the order of `hosts`. */
   readonly clocks: readonly { readonly offsetMs: number; readonly rate: number }[];
   /** One way, of a healthy network. */
@@ -54,6 +55,7 @@ export const drawSettings = (seed: number): Settings => {
     cooldownMs: random.pick([0, 5_000, 60_000]),
     maxFailovers: random.pick([3, 100, 100]),
     hookPhases: random.chance(0.2) ? ['pre-promote', 'pre-demote', 'post-demote', 'post-promote'] : [],
+    fence: drawFence(createRandom(seed, 5)),
     clocks: [...NODES, ...witnesses].map(() => drawClock(random)),
     latencyMs: random.pick([
       [0.1, 0.5],
@@ -75,6 +77,9 @@ export const drawSettings = (seed: number): Settings => {
     operatorHeals: random.chance(0.6),
   };
 };
+
+const drawFence = (random: Random): Settings['fence'] =>
+  random.chance(0.2) ? { required: random.chance(0.7), timeoutMs: 2_000 } : null;
 
 /** The bound is where faults show, so half of the clocks run at it. */
 const drawClock = (random: Random): { readonly offsetMs: number; readonly rate: number } => {
@@ -102,4 +107,5 @@ export const configOf = (settings: Settings, self: string): CoreConfig => ({
   maxLossMs: settings.maxLossMs,
   salvage: settings.salvage,
   hookPhases: settings.hookPhases,
+  fence: settings.fence,
 });

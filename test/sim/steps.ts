@@ -7,8 +7,9 @@ import { acknowledge, killServer } from './database.js';
 import { addAddress, openGuard } from './kernel.js';
 import { observeServing } from './ledger.js';
 import { isCut, replicationReaches } from './network.js';
+import { powerOff, powerOn } from './power.js';
 import { answers, apply, contains, parseCommits, pull, type Server, textOf } from './server.js';
-import { type Agent, atHost, type Host, localTime, log, otherNode, type World } from './world.js';
+import { type Agent, at, atHost, type Host, localTime, log, otherNode, type World } from './world.js';
 
 type DatabaseStep = Extract<Step, { name: `database-${string}` | 'salvage' }>;
 
@@ -18,6 +19,8 @@ type Attempt = Outcome | null;
 const PROMPT_MS = 2_000;
 const FENCE_MS = 5_000;
 const LOOK_AGAIN_MS = 7;
+const FENCE_PEER_MS: readonly [number, number] = [20, 1_500];
+const BACK_AFTER_FENCE_MS: readonly [number, number] = [500, 3_000];
 
 export const runStep = (world: World, host: Host, agent: Agent, id: number, step: Step): void => {
   const answer = (outcome: Outcome): void => deliver(world, host, agent, { type: 'outcome', id, outcome });
@@ -29,12 +32,39 @@ export const runStep = (world: World, host: Host, agent: Agent, id: number, step
       return atHost(world, host, duration(world, host), () =>
         answer(troubled(host, step.name) ?? { ok: true, detail: 'done' }),
       );
+    case 'fence-peer':
+      return fencePeer(world, host, agent, id, step.timeoutMs, answer);
     case 'gather-evidence':
       return answer({ ok: false, detail: 'no gateways' });
     default:
       agent.steps.push({ id, start: () => runDatabase(world, host, agent, id, step, answer) });
       return nextStep(agent);
   }
+};
+
+/** The command is a process of its own: it goes on when the agent is stopped, and is killed when it is given up. */
+const fencePeer = (
+  world: World,
+  host: Host,
+  agent: Agent,
+  id: number,
+  timeoutMs: number,
+  answer: (outcome: Outcome) => void,
+): void => {
+  const { random } = world;
+  const hangs = random.chance(0.1);
+  const fails = random.chance(0.2);
+  atHost(world, host, hangs ? timeoutMs : random.between(...FENCE_PEER_MS), () => {
+    if (agent.cancelled.has(id)) return;
+    if (hangs || fails) return answer({ ok: false, detail: hangs ? 'no end in time' : 'exit 1' });
+    const other = otherNode(world, host);
+    if (other.powered) {
+      log(world, other.name, 'power cut by the fence command');
+      powerOff(world, other, false);
+      at(world, random.between(...BACK_AFTER_FENCE_MS), () => powerOn(world, other));
+    }
+    answer({ ok: true, detail: 'off' });
+  });
 };
 
 export const cancelStep = (agent: Agent, id: number): void => {

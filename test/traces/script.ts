@@ -28,6 +28,7 @@ interface Part {
 
 const SEPARATOR = '----';
 const SETTLING_MS = 2_000;
+const FENCE_TIMEOUT_MS = 5_000;
 
 const parse = (text: string): readonly Part[] =>
   text
@@ -70,13 +71,19 @@ const group = (args: readonly string[]): World => {
   const overrides: Record<string, unknown> = {};
   for (const arg of args.filter((a) => a.includes('='))) {
     const [key = '', value = ''] = arg.split('=');
-    overrides[key] =
-      key === 'hookPhases' ? value.split(',') : /^\d+$/.test(value) ? Number(value) : value === 'on' ? true : value;
+    overrides[key] = setting(key, value);
   }
   return createWorld(
     args.filter((a) => !a.includes('=')),
     overrides as Partial<CoreConfig>,
   );
+};
+
+const setting = (key: string, value: string): unknown => {
+  if (key === 'hookPhases') return value.split(',');
+  if (key === 'fence') return { required: value === 'required', timeoutMs: FENCE_TIMEOUT_MS };
+  if (/^\d+$/.test(value)) return Number(value);
+  return value === 'on' ? true : value;
 };
 
 /** `settled w1 …`: the same, with everybody started and db1 active; what led there is told elsewhere. */

@@ -81,6 +81,7 @@ export const createWorld = (witnesses: readonly string[], overrides: Partial<Cor
     salvage: false,
     maxLossMs: 5_000,
     hookPhases: [],
+    fence: null,
     ...overrides,
   });
   const world: World = {
