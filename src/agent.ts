@@ -20,7 +20,7 @@ import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { createScriptCheck, type ScriptCheck } from './health/script.js';
-import { boottimeMs } from './host/clock.js';
+import { bootId, boottimeMs } from './host/clock.js';
 import { createFenceCommand } from './host/fence-command.js';
 import { createHookQueue, type HookFacts, type HookResult } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
@@ -61,7 +61,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   const { config, log, service } = options;
   const self = config.self.name;
   const peer = config.peer.name;
-  const asked = toCoreConfig(config, options.hookPhases);
+  const asked = toCoreConfig(config, options.hookPhases, bootId());
   // The shell's own check: a node whose guard cannot be used must not be active.
   const core = { ...asked, checks: { ...asked.checks, guard: { fall: 1, rise: 1 } } };
   const startedAt = boottimeMs();

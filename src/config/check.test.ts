@@ -87,13 +87,14 @@ describe('what the core is told', () => {
   const coreConfig = (text: string) => {
     const result = loadConfig(fixture.write('vipd.yaml', text));
     if (!result.ok) throw new Error('the fixture is not valid');
-    return toCoreConfig(result.config, ['pre-promote']);
+    return toCoreConfig(result.config, ['pre-promote'], 'a1b2');
   };
 
   test('is its part of the file, with the database among the checks', () => {
     expect(coreConfig(fixture.agentYaml)).toEqual({
       group: 'orders',
       self: 'db1',
+      boot: 'a1b2',
       peer: 'db2',
       witnesses: ['w1'],
       priority: 100,

@@ -4,10 +4,11 @@ import { addressPromiseMs } from '../core/timing.js';
 import type { CoreConfig, HookPhase } from '../core/types.js';
 import type { VipdConfig } from './types.js';
 
-/** `hookPhases`: the phases whose hook directory holds something to run. */
-export const toCoreConfig = (config: VipdConfig, hookPhases: readonly HookPhase[]): CoreConfig => ({
+/** `hookPhases`: the phases whose hook directory holds something to run; `boot` names this boot of the host. */
+export const toCoreConfig = (config: VipdConfig, hookPhases: readonly HookPhase[], boot: string): CoreConfig => ({
   group: config.group,
   self: config.self.name,
+  boot,
   peer: config.peer.name,
   witnesses: config.witnesses.map(({ name }) => name),
   priority: config.self.priority,

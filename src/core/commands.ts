@@ -3,9 +3,10 @@
 import type { Command } from './event.js';
 import { fence } from './fencing.js';
 import { handoffRefusal, startHandoff } from './handoff.js';
-import { applyPause, forgetTroubles } from './peer.js';
+import { onPause } from './pause.js';
+import { NO_RECORD_YET, recordThenReply } from './recorded-reply.js';
 import { HANDOFF_DEADLINE_MS } from './timing.js';
-import { hold, journal, livePeer, record, reply, set, type Turn, unhold } from './turn.js';
+import { hold, journal, livePeer, reply, set, type Turn, unhold } from './turn.js';
 
 export const onCommand = (turn: Turn, id: number, command: Command): void => {
   switch (command.name) {
@@ -94,42 +95,11 @@ const onPromote = (turn: Turn, id: number, acceptLoss: boolean): void => {
   }
 };
 
-const onPause = (turn: Turn, id: number, on: boolean, forMs: number): void => {
-  const { voter } = turn.s;
-  if (!voter.record)
-    return reply(
-      turn,
-      id,
-      true,
-      false,
-      'there is no record to write it to yet; the peer and the witness must be heard first',
-    );
-  const version = voter.record.pause.version + 1;
-  record(turn, { pause: { version, on, leftMs: on && forMs > 0 ? forMs : -1 } });
-  applyPause(turn);
-  const until = forMs > 0 ? `for ${Math.round(forMs / 1_000)} s, or until \`vipctl resume\`` : 'until `vipctl resume`';
-  if (on) return reply(turn, id, true, true, `paused: nothing moves by itself ${until}`);
-  forgetTroubles(turn);
-  reply(turn, id, true, true, 'resumed');
-};
-
-export const tickPause = (turn: Turn): void => {
-  const { pauseUntil, voter } = turn.s;
-  if (pauseUntil === null || turn.now < pauseUntil || !voter.record) return;
-  record(turn, { pause: { version: voter.record.pause.version + 1, on: false, leftMs: -1 } });
-  applyPause(turn);
-};
-
 const onMaintenance = (turn: Turn, id: number, on: boolean): void => {
-  record(turn, { maintenance: on });
+  if (!turn.s.voter.record) return reply(turn, id, true, false, NO_RECORD_YET);
+  const done = on ? `${turn.s.config.self} is not a candidate until \`vipctl maintenance off\`` : 'maintenance ended';
+  recordThenReply(turn, { maintenance: on }, id, done);
   applyMaintenance(turn, on);
-  reply(
-    turn,
-    id,
-    true,
-    true,
-    on ? `${turn.s.config.self} is not a candidate until \`vipctl maintenance off\`` : 'maintenance ended',
-  );
 };
 
 export const applyMaintenance = (turn: Turn, on: boolean): void => {

@@ -3,6 +3,7 @@
 import { unfit } from './fitness.js';
 import { verdict } from './health.js';
 import type { Ack, Beat, ServedAnswer } from './message.js';
+import { pauseNow } from './pause.js';
 import type { NodeState, Ownership, SentBeat } from './state.js';
 import { countedLease, resendEvery } from './timing.js';
 import { isPairAlone, journal, majority, remoteVoters, send, set, type Turn, vote } from './turn.js';
@@ -85,18 +86,13 @@ export const composeBeat = (s: NodeState, now: number): Beat => {
     replicating: replica?.io === 'running' && replica.sql === 'running',
     lagMs: Math.max(-1, replica?.lagMs ?? -1),
     progress: s.promotion?.progress ?? s.handoff?.phase ?? '',
-    pause: s.voter.record ? pauseNow(s, now) : { version: 0, on: false, leftMs: -1 },
+    pause: pauseNow(s, now),
     finalPosition: s.handoff?.finalPosition ?? '',
     applied: s.applied,
     sinceMs: now - s.roleSince,
     wish: s.wish?.wish ?? { id: 0, dryRun: false, force: false, timeoutMs: 0 },
     wishAnswer: s.wishAnswer,
   };
-};
-
-const pauseNow = (s: NodeState, now: number): Beat['pause'] => {
-  const pause = s.voter.record?.pause ?? { version: 0, on: false, leftMs: -1 };
-  return s.pauseUntil === null ? pause : { ...pause, leftMs: Math.max(0, s.pauseUntil - now) };
 };
 
 /** A majority's acknowledgement of one BEAT, ourselves included, renews the lease from when that BEAT was sent. */

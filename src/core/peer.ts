@@ -6,8 +6,9 @@ import { handoffRefusal, onApplied, startHandoff } from './handoff.js';
 import type { Beat, Release } from './message.js';
 import { dropOrder } from './order.js';
 import { isPlanned, noteOwner } from './owners.js';
+import { mergePause } from './pause.js';
 import { containsPosition } from './position.js';
-import { journal, record, reply, set, type Turn, unhold, vote } from './turn.js';
+import { journal, reply, set, type Turn, unhold, vote } from './turn.js';
 import type { HoldName } from './types.js';
 import { onBeat, onRelease } from './voter.js';
 
@@ -85,44 +86,6 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
     set(turn, { peer: { ...turn.s.peer, release: null }, failedPromotions: 0, applied: '' });
   }
   for (const name of OVER_WITH_AN_OWNER) unhold(turn, name);
-};
-
-/** The group's pause: the higher version wins, on whichever node it was said. */
-const mergePause = (turn: Turn, beat: Beat): void => {
-  const known = turn.s.voter.record?.pause;
-  if (!known || beat.pause.version <= known.version) return;
-  record(turn, { pause: beat.pause });
-  applyPause(turn);
-  if (!beat.pause.on) forgetTroubles(turn);
-};
-
-/** `resume`, on whichever node: what waited for the operator's word is tried again. */
-export const forgetTroubles = (turn: Turn): void => {
-  for (const name of ['flapping', 'promotion-failed', 'hook', 'stranger', 'replication', 'loss', 'fence'] as const)
-    unhold(turn, name);
-  set(turn, { failovers: [], failedPromotions: 0, retryAt: turn.now });
-};
-
-/** Makes hold and deadline what the record says. */
-export const applyPause = (turn: Turn): void => {
-  const pause = turn.s.voter.record?.pause;
-  if (!pause?.on) {
-    set(turn, { pauseUntil: null });
-    unhold(turn, 'paused');
-    return;
-  }
-  const pauseUntil = pause.leftMs < 0 ? null : turn.now + pause.leftMs;
-  const holds = new Map(turn.s.holds).set('paused', {
-    name: 'paused',
-    why:
-      pauseUntil === null
-        ? 'paused by an operator; nothing moves by itself until `vipctl resume`'
-        : 'paused by an operator for a time; `vipctl resume` ends it sooner',
-    since: turn.now,
-    until: null,
-  });
-  if (!turn.s.holds.has('paused')) journal(turn, { kind: 'hold', cause: 'paused', text: 'paused by an operator' });
-  set(turn, { pauseUntil, holds });
 };
 
 /** The peer's operator asks for a move: ours to decide while we are active. */

@@ -34,6 +34,8 @@ export interface NodeState {
   readonly linksDown: readonly string[];
   readonly holds: ReadonlyMap<HoldName, TimedHold>;
   readonly pauseUntil: Instant | null;
+  /** Operators' words that wait for the disk; as many as the control socket lets wait. */
+  readonly unanswered: readonly Unanswered[];
   /** Set while this node owns a term. */
   readonly owner: Ownership | null;
   readonly election: Election | null;
@@ -248,6 +250,13 @@ export interface Releasing {
   readonly message: Release;
   readonly unacked: readonly VoterName[];
   readonly sentAt: Instant;
+  readonly until: Instant;
+}
+
+export interface Unanswered {
+  readonly persistId: number;
+  readonly commandId: number;
+  readonly text: string;
   readonly until: Instant;
 }
 

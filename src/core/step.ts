@@ -2,7 +2,7 @@
 
 import { considerHandoff, considerReverse, considerSemiSync, onActiveOutcome } from './active.js';
 import { considerCandidacy, onEvidence } from './candidacy.js';
-import { applyMaintenance, considerStop, onCommand, tickPause, tickWish } from './commands.js';
+import { applyMaintenance, considerStop, onCommand, tickWish } from './commands.js';
 import type { Effect } from './effect.js';
 import { onElectionAnswer, tickElection } from './election.js';
 import type { Event, Outcome } from './event.js';
@@ -11,11 +11,13 @@ import { onHandoffOutcome, tickHandoff, tickMoving } from './handoff.js';
 import { initialChecks, initialDatabase, onCheck, onDatabase, onLink } from './health.js';
 import { beat, onAck, onGatewaysAnswer, onServedAnswer, resendBeat, resendServed } from './lease.js';
 import type { Message, PollAnswer } from './message.js';
-import { applyPause, onPeerBeat, onPeerRelease } from './peer.js';
+import { restorePause, tickPause } from './pause.js';
+import { onPeerBeat, onPeerRelease } from './peer.js';
 import { considerPeerFence, notePeerFence, peerFenceUntil } from './peer-fence.js';
 import { isPlausible } from './plausible.js';
 import { containsPosition } from './position.js';
 import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
+import { answerRecorded, tickUnanswered } from './recorded-reply.js';
 import { onReleased, tickRelease } from './release.js';
 import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';
 import type { NodeState } from './state.js';
@@ -51,7 +53,7 @@ export const startNode = (config: CoreConfig, stored: VoterRecord | null, now: I
   if (stored && last !== null && stored.servedTerm === stored.maxTerm && stored.servedTerm > 0) {
     set(turn, { lastOwner: { name: last, term: stored.servedTerm } });
   }
-  applyPause(turn);
+  restorePause(turn);
   if (stored?.maintenance) applyMaintenance(turn, true);
   startFencing(turn);
   beat(turn);
@@ -86,6 +88,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     linksDown: [],
     holds: new Map(),
     pauseUntil: null,
+    unanswered: [],
     owner: null,
     election: null,
     promotion: null,
@@ -234,6 +237,7 @@ const onWritten = (turn: Turn, id: number, ok: boolean, detail: string): void =>
   const { self } = turn.s.config;
   const { voter, effects } = onPersisted(turn.s.voter, id, ok);
   set(turn, { voter });
+  answerRecorded(turn, id, ok, detail);
   if (!ok) noticeOnce(turn, 'alarm', 'record', `votes are refused, the record could not be written: ${detail}`);
   for (const effect of effects) {
     if (effect.type === 'send' && effect.to === self) onOwnAnswer(turn, effect.message);
@@ -293,6 +297,7 @@ const noteCaughtUp = (turn: Turn): void => {
 const settle = (turn: Turn): void => {
   expireHolds(turn);
   tickPause(turn);
+  tickUnanswered(turn);
   tickWish(turn);
   tickStarting(turn);
   tickElection(turn);

@@ -61,6 +61,12 @@ export const HANDOFF_DEADLINE_MS = 10_000;
 /** The shell ends a fence command at its deadline; one whose end is not told by this much later is given up. */
 export const FENCE_OVERDUE_MS = 2_000;
 
+/** Of two nodes' counts of a pause, a difference up to this is on the way or drift. */
+export const PAUSE_SLACK_MS = 1_000;
+
+/** An operator's word that must be written down is answered by then, written or not. */
+export const ANSWER_WITHIN_MS = 10_000;
+
 /** Without a witness, what speaks for the peer's death is looked at again this often. */
 export const EVIDENCE_EVERY_MS = 1_000;
 

@@ -51,6 +51,8 @@ export type HoldName =
 export interface CoreConfig {
   readonly group: string;
   readonly self: VoterName;
+  /** Which boot of this host it is: instants of another one are of another clock. */
+  readonly boot: string;
   /** The other database host. */
   readonly peer: VoterName;
   /** None, or an odd number. */
@@ -129,7 +131,7 @@ export interface VoterRecord {
   readonly maxLeaseMs: Millis;
   /** The newest term this node owned or replicated from. */
   readonly dataTerm: Term;
-  readonly pause: Pause;
+  readonly pause: RecordedPause;
   readonly maintenance: boolean;
 }
 
@@ -139,4 +141,11 @@ export interface Pause {
   readonly on: boolean;
   /** Ends by itself after this long; -1: only by `resume`. */
   readonly leftMs: Millis;
+}
+
+/** As a node writes it down, so that a restart of the agent takes nothing off the time that is left, and adds nothing. */
+export interface RecordedPause extends Pause {
+  /** When `leftMs` was counted, on the clock of `boot`. */
+  readonly since: Instant;
+  readonly boot: string;
 }

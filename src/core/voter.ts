@@ -64,7 +64,7 @@ export const emptyRecord = (): VoterRecord => ({
   sync: true,
   maxLeaseMs: 0,
   dataTerm: 0,
-  pause: { version: 0, on: false, leftMs: -1 },
+  pause: { version: 0, on: false, leftMs: -1, since: 0, boot: '' },
   maintenance: false,
 });
 

@@ -79,7 +79,15 @@ const recordSchema = z.strictObject({
   sync: z.boolean(),
   maxLeaseMs: z.number().nonnegative(),
   dataTerm: count,
-  pause: z.strictObject({ version: count, on: z.boolean(), leftMs: z.number().min(-1) }).readonly(),
+  pause: z
+    .strictObject({
+      version: count,
+      on: z.boolean(),
+      leftMs: z.number().min(-1),
+      since: z.number().nonnegative(),
+      boot: z.string(),
+    })
+    .readonly(),
   maintenance: z.boolean(),
 }) satisfies z.ZodType<VoterRecord>;
 

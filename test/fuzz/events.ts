@@ -161,6 +161,7 @@ export const config: fc.Arbitrary<CoreConfig> = fc
     witnesses: fc.constantFrom<readonly string[]>(['w1'], ['w1'], [], ['w1', 'w2', 'w3']),
     semiSync: fc.constantFrom('off' as const, 'monitor' as const, 'manage' as const),
     promiseMs: fc.constantFrom(300, 2_300),
+    boot: fc.constant('this'),
     maxLossMs: fc.constantFrom<CoreConfig['maxLossMs']>(0, 5_000, 'any'),
     fence: fc.constantFrom<CoreConfig['fence']>(
       null,
@@ -185,7 +186,13 @@ export const record: fc.Arbitrary<VoterRecord | null> = fc.oneof(
       sync: fc.boolean(),
       maxLeaseMs: fc.constantFrom(0, 300, 2_300),
       dataTerm: fc.nat({ max: 4 }),
-      pause: fc.record({ version: fc.nat({ max: 3 }), on: fc.boolean(), leftMs: fc.constantFrom(-1, 0, 1_000) }),
+      pause: fc.record({
+        version: fc.nat({ max: 3 }),
+        on: fc.boolean(),
+        leftMs: fc.constantFrom(-1, 0, 1_000),
+        since: fc.constantFrom(0, 1_000, 1e9),
+        boot: fc.constantFrom('this', 'another'),
+      }),
       maintenance: fc.boolean(),
     }),
   },

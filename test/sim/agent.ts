@@ -64,7 +64,7 @@ export const startAgent = (world: World, host: Host): void => {
     agent.voter = world.core.createWitness({ name: host.name, nodes: NODES, record: stored }, local);
     return;
   }
-  const begun = world.core.startNode(configOf(world.settings, host.name), stored, local);
+  const begun = world.core.startNode(configOf(world.settings, host.name, host.boots), stored, local);
   agent.state = begun.state;
   observe(world, host, agent, null);
   for (const effect of begun.effects) perform(world, host, agent, effect);

@@ -87,9 +87,10 @@ const drawClock = (random: Random): { readonly offsetMs: number; readonly rate: 
   return { offsetMs: Math.floor(random.between(1_000, 10_000_000)), rate: 1 + drift };
 };
 
-export const configOf = (settings: Settings, self: string): CoreConfig => ({
+export const configOf = (settings: Settings, self: string, boots = 0): CoreConfig => ({
   group: 'orders',
   self,
+  boot: `boot ${boots}`,
   peer: self === 'db1' ? 'db2' : 'db1',
   witnesses: settings.witnesses,
   priority: self === 'db1' ? 100 : 90,

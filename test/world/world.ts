@@ -24,6 +24,8 @@ export interface Host {
   server: Server;
   /** The life the present agent is in: what an earlier one began does not reach it. */
   life: number;
+  /** How often the host was switched on. */
+  boots: number;
   /** Steps that will fail, with what they say; and steps that never end. */
   readonly failing: Map<string, string>;
   readonly hanging: Set<string>;
@@ -64,6 +66,7 @@ export const createWorld = (witnesses: readonly string[], overrides: Partial<Cor
   const config = (self: string): CoreConfig => ({
     group: 'orders',
     self,
+    boot: 'boot',
     peer: self === 'db1' ? 'db2' : 'db1',
     witnesses,
     priority: self === 'db1' ? 100 : 90,
@@ -110,6 +113,7 @@ const createHost = (name: string, id: number): Host => ({
   guardUntil: 0,
   server: createServer(id),
   life: 0,
+  boots: 0,
   failing: new Map(),
   hanging: new Set(),
   cancelled: new Set(),
@@ -169,7 +173,7 @@ export const startAgent = (world: World, name: string): void => {
     return log(world, name, h.disk ? 'witness started' : 'witness started, without a record');
   }
   log(world, name, h.disk ? 'agent started' : 'agent started, without a record');
-  const begun = startNode(world.config(name), h.disk, world.now);
+  const begun = startNode({ ...world.config(name), boot: `boot ${h.boots}` }, h.disk, world.now);
   h.state = begun.state;
   perform(world, h, begun.effects);
   deliver(world, h, { type: 'check', name: 'disk', ok: true, detail: 'fine' });
@@ -193,6 +197,7 @@ export const killHost = (world: World, name: string): void => {
   h.state = null;
   h.voter = null;
   h.vip = false;
+  h.boots += 1;
   h.server.up = false;
   h.server.received = new Map(h.server.committed);
   log(world, name, 'host dead');
