@@ -131,6 +131,9 @@ const perform = (world: World, verb: string, args: readonly string[], line: stri
     case 'hang':
       host(world, name).hanging.add(second);
       return;
+    case 'slow':
+      host(world, name).slow.set(second, Number(rest[0]));
+      return;
     case 'mend':
       host(world, name).failing.delete(second);
       host(world, name).hanging.delete(second);

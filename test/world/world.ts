@@ -29,6 +29,8 @@ export interface Host {
   /** Steps that will fail, with what they say; and steps that never end. */
   readonly failing: Map<string, string>;
   readonly hanging: Set<string>;
+  /** Steps that take longer than others, in milliseconds. */
+  readonly slow: Map<string, number>;
   readonly cancelled: Set<number>;
   evidence: Evidence;
   inbox: { from: string; message: Message }[];
@@ -116,6 +118,7 @@ const createHost = (name: string, id: number): Host => ({
   boots: 0,
   failing: new Map(),
   hanging: new Set(),
+  slow: new Map(),
   cancelled: new Set(),
   evidence: { gateways: 'answer', peerDatabase: 'silent', detail: 'gateways answer, its database does not' },
   inbox: [],
@@ -358,7 +361,7 @@ const runStep = (
     if (world.now < until) return at(world, STEP_MS, () => attempt(until));
     deliver(world, h, { type: 'outcome', id, outcome: { ok: false, detail: 'not finished within its deadline' } });
   };
-  at(world, STEP_MS, () => attempt(world.now + STEP_DEADLINE_MS));
+  at(world, h.slow.get(todo.name) ?? STEP_MS, () => attempt(world.now + STEP_DEADLINE_MS));
 };
 
 /** The agent beside the dead server ships what is not here. */
