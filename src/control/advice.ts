@@ -14,6 +14,9 @@ export interface Situation {
 const promoteAnyway = (s: Situation): string =>
   `bring ${s.peer} back; or, to give up what only ${s.peer} has, ${commandOn('vipctl promote --accept-loss', s)}`;
 
+const startOrPromote = (s: Situation): string =>
+  `start ${s.peer}; or, if ${s.node} has the newest data, ${commandOn('vipctl promote', s)}`;
+
 const ADVICE = {
   paused: (s) => commandOn('vipctl resume', s),
   maintenance: (s) => commandOn('vipctl maintenance off', s),
@@ -25,11 +28,11 @@ const ADVICE = {
   replication: (s) => `on ${s.node}, look at SHOW REPLICA STATUS and repair what stopped it`,
   'peer-alive': (s) => `start vipd on ${s.peer}; or stop its database, then ${commandOn('vipctl promote', s)}`,
   isolated: (s) => `look at the network of ${s.node}: links, switch, gateways`,
-  alone: (s) => `start ${s.peer}; or, if ${s.node} has the newest data, ${commandOn('vipctl promote', s)}`,
+  alone: startOrPromote,
   hook: (s) => `repair the hook that "vipctl history" names, then ${commandOn('vipctl promote', s)}`,
   'promotion-failed': (s) => `repair the step that "vipctl history" names, then ${commandOn('vipctl promote', s)}`,
   stranger: (s) => `on ${s.node}, "arping -c 3 ${s.vip}" shows who answers; take the address off there`,
-  'no-record': promoteAnyway,
+  'no-record': startOrPromote,
   fence: (s) =>
     `repair the command of "fence", which is tried again; or see that ${s.peer} is off, then ${commandOn('vipctl promote', s)}`,
 } as const satisfies Record<HoldName, (s: Situation) => string>;

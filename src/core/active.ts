@@ -8,7 +8,7 @@ import { recordServed } from './lease.js';
 import { containsPosition } from './position.js';
 import type { Ownership } from './state.js';
 import { STEP_RETRY_MS } from './timing.js';
-import { journal, livePeer, noticeOnce, run, set, type Turn } from './turn.js';
+import { hold, journal, livePeer, noticeOnce, run, set, type Turn, unhold } from './turn.js';
 
 /** A failed active hands off if and only if the standby is fit; else it keeps what it has and says so. */
 export const considerHandoff = (turn: Turn): void => {
@@ -19,7 +19,7 @@ export const considerHandoff = (turn: Turn): void => {
     else if (judged.by === 'link') fence(turn, 'link-down', judged.cause);
     return;
   }
-  if (s.role !== 'active') return;
+  if (s.role !== 'active') return unhold(turn, 'cooldown');
   const readOnly =
     isReportCurrent(s) &&
     s.database.report?.state === 'ok' &&
@@ -27,9 +27,12 @@ export const considerHandoff = (turn: Turn): void => {
     s.owner?.served === true &&
     !s.handoff;
   const cause = readOnly ? 'another hand made the database read-only' : judged.cause;
+  const slow = judged.by === 'check' || readOnly;
+  if (!slow) unhold(turn, 'cooldown');
   if (judged.health !== 'failed' && !readOnly) return;
-  const why = whyKept(turn, judged.by === 'check' || readOnly);
+  const why = whyKept(turn);
   if (why !== '') return noticeOnce(turn, 'refusal', 'keeps', `failed (${cause}), but keeps the VIP: ${why}`);
+  if (slow && isCoolingDown(turn, readOnly ? cause : 'a health check fails')) return;
   if (judged.by === 'database') fence(turn, 'database-failed', cause);
   else if (judged.by === 'link') fence(turn, 'link-down', cause);
   else if (!s.handoff) {
@@ -46,15 +49,22 @@ export const considerHandoff = (turn: Turn): void => {
   } else if (now >= s.handoff.until) undo(turn, cause);
 };
 
-/** `slow`: what a script says may wait out the cooldown; a dead database or link does not. */
-const whyKept = (turn: Turn, slow: boolean): string => {
+/** What a script says may wait; a dead database or link does not. */
+const isCoolingDown = (turn: Turn, cause: string): boolean => {
+  const { lastChangeAt, config } = turn.s;
+  const leftMs = (lastChangeAt ?? Number.NEGATIVE_INFINITY) + config.cooldownMs - turn.now;
+  if (leftMs <= 0) return false;
+  const until = `until ${Math.round(config.cooldownMs / 1_000)} s after the last move`;
+  hold(turn, 'cooldown', `${cause}, but the VIP stays ${until} (moves.cooldown)`, leftMs);
+  return true;
+};
+
+const whyKept = (turn: Turn): string => {
   const { s, now } = turn;
   const refusal = handoffRefusal({ ...s, handoff: null }, now, false);
   if (refusal !== '') return refusal;
   const flapping = s.holds.get('flapping');
   if (flapping) return `flapping: ${flapping.why}`;
-  if (slow && s.lastChangeAt !== null && now - s.lastChangeAt < s.config.cooldownMs)
-    return 'the cooldown after the last move is not over';
   return '';
 };
 

@@ -7,7 +7,7 @@ import { pauseNow } from './pause.js';
 import type { NodeState, Ownership, SentBeat } from './state.js';
 import { countedLease, resendEvery } from './timing.js';
 import { isPairAlone, journal, majority, remoteVoters, send, set, type Turn, vote } from './turn.js';
-import type { Term, VoterName } from './types.js';
+import type { Instant, Term, VoterName } from './types.js';
 import { onServed } from './voter.js';
 
 /** BEATs remembered while unacknowledged: a lease's worth, and some. */
@@ -49,14 +49,19 @@ const renewOwnVote = (turn: Turn): void => {
 
 /** Resends the newest BEAT, with its first number and time, to the voters that have not acknowledged it and may be there. */
 export const resendBeat = (turn: Turn): void => {
-  const { owner, beats } = turn.s;
-  const newest = owner?.unacked.at(-1);
-  if (!newest || newest.beat !== beats.last || turn.now - beats.resentAt < resendEvery(turn.s.config)) return;
+  const { beats, config } = turn.s;
+  const voters = unackedVoters(turn.s, turn.now);
+  if (voters.length === 0 || turn.now - beats.resentAt < resendEvery(config)) return;
   set(turn, { beats: { ...beats, resentAt: turn.now } });
   const message = composeBeat(turn.s, turn.now);
-  for (const voter of remoteVoters(turn.s)) {
-    if (!newest.acks.has(voter) && isHeard(turn.s, voter, turn.now)) send(turn, voter, message);
-  }
+  for (const voter of voters) send(turn, voter, message);
+};
+
+/** Who is to be asked again to renew our lease. */
+export const unackedVoters = (s: NodeState, now: Instant): readonly VoterName[] => {
+  const newest = s.owner?.unacked.at(-1);
+  if (!newest || newest.beat !== s.beats.last) return [];
+  return remoteVoters(s).filter((voter) => !newest.acks.has(voter) && isHeard(s, voter, now));
 };
 
 /** A voter that has been silent for two leases is asked once an interval only. */

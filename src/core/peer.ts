@@ -74,7 +74,7 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
   dropOrder(turn, `not needed: ${config.peer} owns term ${beat.term}; use \`vipctl switchover\``);
   set(turn, { yieldUntil: null, ...(turn.s.role === 'standby' ? { election: null } : {}) });
   if (beat.role !== 'active') return;
-  const planned = s.moving?.planned === true || isPlanned(s.releasing?.message.reason ?? '');
+  const planned = s.moving?.planned === true || s.releasing.some(({ message }) => isPlanned(message.reason));
   if (s.lastOwner?.name !== config.peer || s.lastOwner.term !== beat.term) {
     noteOwner(turn, config.peer, beat.term, planned);
     journal(turn, {

@@ -1,10 +1,14 @@
 /** RELEASE: told to every voter, our own first, and repeated until each has acknowledged it. */
 
 import type { Release } from './message.js';
+import type { Releasing } from './state.js';
 import { RELEASE_REPEAT_LEASES } from './timing.js';
 import { journal, remoteVoters, send, set, type Turn } from './turn.js';
 import type { VoterName } from './types.js';
 import { onRelease } from './voter.js';
+
+/** RELEASEs repeated at once; each ends after its leases, and a node does not fail much faster than that. */
+const RELEASES_LIMIT = 4;
 
 /** The parts of a RELEASE of a term that opened, or that was never recorded as serving. */
 export const SERVED = { unserved: false, servedTerm: 0, sync: false } as const;
@@ -15,7 +19,10 @@ export const startRelease = (turn: Turn, message: Release): void => {
   const own = onRelease(turn.s.voter, config.self, message, turn.now);
   const until = turn.now + RELEASE_REPEAT_LEASES * config.leaseMs;
   turn.effects.push(...own.effects.filter((effect) => effect.type === 'persist'));
-  set(turn, { voter: own.voter, releasing: { message, unacked: remoteVoters(turn.s), sentAt: turn.now, until } });
+  // An earlier one is repeated on: whoever has not heard it would wait its promise out, and lack the final position.
+  const others = turn.s.releasing.filter((known) => known.message.term !== message.term);
+  const releasing = { message, unacked: remoteVoters(turn.s), sentAt: turn.now, until };
+  set(turn, { voter: own.voter, releasing: [...others, releasing].slice(-RELEASES_LIMIT) });
   const position =
     message.finalPosition === '' ? 'without a final position' : `final position ${message.finalPosition}`;
   const successor = message.successor === '' ? '' : `, to ${message.successor}`;
@@ -25,26 +32,24 @@ export const startRelease = (turn: Turn, message: Release): void => {
     term: message.term,
     text: `released term ${message.term}${successor}: ${message.reason}; ${position}`,
   });
-  sendRelease(turn);
+  sendRelease(turn, releasing);
 };
 
-const sendRelease = (turn: Turn): void => {
-  const { releasing } = turn.s;
-  for (const voter of releasing?.unacked ?? []) if (releasing) send(turn, voter, releasing.message);
+const sendRelease = (turn: Turn, { unacked, message }: Releasing): void => {
+  for (const voter of unacked) send(turn, voter, message);
 };
 
 export const onReleased = (turn: Turn, from: VoterName, term: number): void => {
-  const { releasing } = turn.s;
-  if (!releasing || releasing.message.term !== term) return;
-  const unacked = releasing.unacked.filter((voter) => voter !== from);
-  set(turn, { releasing: unacked.length === 0 ? null : { ...releasing, unacked } });
+  const releasing = turn.s.releasing.map((known) =>
+    known.message.term === term ? { ...known, unacked: known.unacked.filter((voter) => voter !== from) } : known,
+  );
+  set(turn, { releasing: releasing.filter(({ unacked }) => unacked.length > 0) });
 };
 
 export const tickRelease = (turn: Turn): void => {
-  const { releasing, config } = turn.s;
-  if (!releasing) return;
-  if (turn.now >= releasing.until) return set(turn, { releasing: null });
-  if (turn.now - releasing.sentAt < config.intervalMs / 2) return;
-  set(turn, { releasing: { ...releasing, sentAt: turn.now } });
-  sendRelease(turn);
+  const { config, releasing } = turn.s;
+  const living = releasing.filter(({ until }) => turn.now < until);
+  const due = living.filter(({ sentAt }) => turn.now - sentAt >= config.intervalMs / 2);
+  set(turn, { releasing: living.map((known) => (due.includes(known) ? { ...known, sentAt: turn.now } : known)) });
+  for (const known of due) sendRelease(turn, known);
 };

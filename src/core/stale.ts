@@ -1,8 +1,9 @@
-/** The hold `stale`: what the last owner committed is not known here, or known not to be here. */
+/** The holds `stale` and `no-record`: what the last owner committed, or who it was, is not known here. */
 
 import type { Verdict } from './message.js';
 import { dropOrder } from './order.js';
 import { containsPosition } from './position.js';
+import { keptLease } from './timing.js';
 import { hold, livePeer, peerHeard, type Turn, unhold } from './turn.js';
 import type { Term } from './types.js';
 
@@ -24,6 +25,16 @@ export const isBlind = (turn: Turn, servedTerm: Term, sync: boolean): boolean =>
   hold(turn, 'stale', `${lacking}; start ${s.config.peer}, or run \`vipctl promote --accept-loss\``);
   dropOrder(turn, `refused: stale: ${lacking}`);
   return true;
+};
+
+/** A pair that starts together for the first time knows within a lease; whoever waits longer says so. */
+export const considerRecord = (turn: Turn): void => {
+  const { s, now } = turn;
+  if (s.voter.record) return unhold(turn, 'no-record');
+  if (s.role !== 'standby' || now < s.startedAt + keptLease(s.config.leaseMs)) return;
+  const why = 'no record of earlier terms is here, and not all who could tell them were heard';
+  const remedy = 'or, if this node has the newest data, run `vipctl promote`';
+  hold(turn, 'no-record', `${why}; start ${s.config.peer}, ${remedy}`);
 };
 
 /** The peer is back, and this node has all that it has: what was not known is known now. */

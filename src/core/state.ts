@@ -42,8 +42,8 @@ export interface NodeState {
   readonly promotion: Promotion | null;
   readonly handoff: Handoff | null;
   readonly fencing: Fencing | null;
-  /** A RELEASE being repeated. */
-  readonly releasing: Releasing | null;
+  /** RELEASEs being repeated, one of each term, the oldest first. */
+  readonly releasing: readonly Releasing[];
   readonly following: Following;
   /** A planned move whose outcome is waited for: the peer is to become active. */
   readonly moving: Moving | null;

@@ -19,6 +19,7 @@ import { containsPosition } from './position.js';
 import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
 import { answerRecorded, tickUnanswered } from './recorded-reply.js';
 import { onReleased, tickRelease } from './release.js';
+import { considerRecord } from './stale.js';
 import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';
 import type { NodeState } from './state.js';
 import { become } from './table.js';
@@ -94,7 +95,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     promotion: null,
     handoff: null,
     fencing: null,
-    releasing: null,
+    releasing: [],
     following: { term: 0, failures: 0, step: null, retryAt: now },
     moving: null,
     yieldUntil: null,
@@ -300,6 +301,7 @@ const settle = (turn: Turn): void => {
   tickUnanswered(turn);
   tickWish(turn);
   tickStarting(turn);
+  considerRecord(turn);
   tickElection(turn);
   endOverdueFence(turn);
   considerPeerFence(turn);
@@ -359,7 +361,7 @@ const askGateways = (turn: Turn): void => {
 /** A node that holds nothing and was asked to stop leaves once its RELEASE is known, or has been told often enough. */
 const leave = (turn: Turn): void => {
   const { s } = turn;
-  if (!s.stopping || s.releasing || s.moving) return;
+  if (!s.stopping || s.releasing.length > 0 || s.moving) return;
   if (s.role !== 'starting' && s.role !== 'standby' && s.role !== 'candidate' && s.role !== 'fencing') return;
   if (s.role === 'fencing' && s.fencing?.released !== true) return;
   become(turn, 'stopped', 'stop');

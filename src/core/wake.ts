@@ -1,5 +1,6 @@
 /** When the core must be called again, if nothing else happens before. */
 
+import { unackedVoters } from './lease.js';
 import { peerFenceUntil } from './peer-fence.js';
 import type { NodeState } from './state.js';
 import { FINAL_POSITION_WAIT_MS, fenceBudget, resendEvery } from './timing.js';
@@ -8,18 +9,17 @@ import type { Instant } from './types.js';
 /** The earliest time after `now` at which `step` with a `tick` would do something. */
 export const wakeAt = (s: NodeState, now: Instant): Instant => {
   const times: Instant[] = [s.beats.sentAt + s.config.intervalMs];
-  const newest = s.owner?.unacked.at(-1);
   const { config, owner } = s;
   if (owner) {
     times.push(owner.leaseUntil - fenceBudget(config.leaseMs));
-    if (newest && newest.acks.size < 1 + config.witnesses.length) times.push(s.beats.resentAt + resendEvery(config));
+    if (unackedVoters(s, now).length > 0) times.push(s.beats.resentAt + resendEvery(config));
     if (owner.recording) times.push(owner.recording.sentAt + config.intervalMs / 2);
   }
   if (s.role === 'standby') times.push(...standbyTimes(s));
   if (s.election) times.push(s.election.askedAt + config.intervalMs / 2, ...s.election.askAgain.values());
   const fenceUntil = peerFenceUntil(s);
   if (fenceUntil !== null) times.push(fenceUntil);
-  if (s.releasing) times.push(s.releasing.sentAt + config.intervalMs / 2);
+  times.push(...s.releasing.map(({ sentAt }) => sentAt + config.intervalMs / 2));
   if (s.fencing && !s.fencing.released)
     times.push(Math.min(s.fencing.releaseBy, s.fencing.startedAt + FINAL_POSITION_WAIT_MS));
   // What was due has been done by the last step; only what lies ahead counts.
