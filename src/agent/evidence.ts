@@ -3,7 +3,7 @@
 import { connect } from 'node:net';
 import type { VipdConfig } from '../config/types.js';
 import type { Evidence } from '../core/event.js';
-import type { Instant, Millis } from '../core/types.js';
+import type { Instant, Millis, Position } from '../core/types.js';
 import type { Credentials } from '../mysql/credentials.js';
 import { createDatabase, DOWN } from '../mysql/database.js';
 import { probeForStranger } from '../net/stranger.js';
@@ -17,10 +17,10 @@ const FENCE_PEER_MS: Millis = 5_000;
 export const createEvidence =
   (config: VipdConfig, credentials: Credentials, now: () => Instant) =>
   async (fencePeer: boolean): Promise<Evidence> => {
-    const [gateways, database] = await Promise.all([
-      askGateways(config, now),
-      fencePeer ? askDatabase(config, credentials, now) : ('silent' as const),
-    ]);
+    const gateways = await askGateways(config, now);
+    // A node that is cut off itself takes nobody's database away.
+    const asks = fencePeer && gateways !== 'silent';
+    const { database, position } = asks ? await askDatabase(config, credentials, now) : NOT_ASKED;
     const heard = { answer: 'a gateway answers', silent: 'no gateway answers', none: 'no gateways are configured' }[
       gateways
     ];
@@ -29,8 +29,16 @@ export const createEvidence =
       'made-read-only': 'its database lives and was made read-only from here',
       refuses: 'its database lives and could not be made read-only from here',
     }[database];
-    return { gateways, peerDatabase: database, detail: fencePeer ? `${heard}, ${lives}` : heard };
+    const detail = asks ? `${heard}, ${lives}` : heard;
+    return { gateways, peerDatabase: database, detail, ...(position === undefined ? {} : { position }) };
   };
+
+interface Asked {
+  readonly database: Evidence['peerDatabase'];
+  readonly position?: Position;
+}
+
+const NOT_ASKED: Asked = { database: 'silent' };
 
 /** Asks each gateway by ARP or neighbour solicitation on the VIP's link, as one asks for a stranger. */
 const askGateways = async (config: VipdConfig, now: () => Instant): Promise<Evidence['gateways']> => {
@@ -52,12 +60,8 @@ const askGateways = async (config: VipdConfig, now: () => Instant): Promise<Evid
 };
 
 /** A server that accepts connections lives: it must be read-only before its peer may take over. */
-const askDatabase = async (
-  config: VipdConfig,
-  credentials: Credentials,
-  now: () => Instant,
-): Promise<Evidence['peerDatabase']> => {
-  if (!(await accepts(config.peer.address, config.mysql.port))) return 'silent';
+const askDatabase = async (config: VipdConfig, credentials: Credentials, now: () => Instant): Promise<Asked> => {
+  if (!(await accepts(config.peer.address, config.mysql.port))) return NOT_ASKED;
   const database = createDatabase({
     host: config.peer.address,
     port: config.mysql.port,
@@ -69,8 +73,9 @@ const askDatabase = async (
   const signal = AbortSignal.timeout(FENCE_PEER_MS);
   const outcome = await database.run({ name: 'database-fence' }, { signal, progress: () => undefined });
   await database.stop();
-  if (!outcome.ok) return 'refuses';
-  return outcome.detail === DOWN ? 'silent' : 'made-read-only';
+  if (!outcome.ok) return { database: 'refuses' };
+  if (outcome.detail === DOWN) return NOT_ASKED;
+  return { database: 'made-read-only', ...(outcome.position === undefined ? {} : { position: outcome.position }) };
 };
 
 const accepts = (host: string, port: number): Promise<boolean> =>

@@ -8,7 +8,7 @@ import { recordServed } from './lease.js';
 import { containsPosition } from './position.js';
 import type { Ownership } from './state.js';
 import { STEP_RETRY_MS } from './timing.js';
-import { hold, journal, livePeer, noticeOnce, run, set, type Turn, unhold } from './turn.js';
+import { hold, isPairAlone, journal, livePeer, noticeOnce, run, set, type Turn, unhold } from './turn.js';
 
 /** A failed active hands off if and only if the standby is fit; else it keeps what it has and says so. */
 export const considerHandoff = (turn: Turn): void => {
@@ -27,6 +27,7 @@ export const considerHandoff = (turn: Turn): void => {
     s.owner?.served === true &&
     !s.handoff;
   const cause = readOnly ? 'another hand made the database read-only' : judged.cause;
+  if (readOnly && isPairAlone(s)) return giveWay(turn);
   const slow = judged.by === 'check' || readOnly;
   if (!slow) unhold(turn, 'cooldown');
   if (judged.health !== 'failed' && !readOnly) return;
@@ -47,6 +48,17 @@ export const considerHandoff = (turn: Turn): void => {
     } as const;
     startHandoff(turn, request);
   } else if (now >= s.handoff.until) undo(turn, cause);
+};
+
+/** The peer may have done it and taken over unheard: then its data goes on, and ours is not to be opened against it. */
+const giveWay = (turn: Turn): void => {
+  const { s, now } = turn;
+  const { peer } = s.config;
+  if (!livePeer(s, now)) {
+    const why = `another hand made the database read-only while ${peer} was not heard: it may have taken over`;
+    hold(turn, 'stale', `${why}; start ${peer}, or run \`vipctl promote --accept-loss\``);
+  }
+  fence(turn, 'made-read-only', '');
 };
 
 /** What a script says may wait; a dead database or link does not. */

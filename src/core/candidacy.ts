@@ -112,7 +112,7 @@ const lacksEvidence = (turn: Turn): boolean => {
 export const onEvidence = (turn: Turn, evidence: Evidence): void => {
   const { s, now } = turn;
   const { peer } = s.config;
-  const base = { ...s.evidence, detail: evidence.detail, at: now };
+  const base = { ...s.evidence, position: '', detail: evidence.detail, at: now };
   if (evidence.gateways === 'silent') {
     set(turn, { evidence: { ...base, verdict: 'isolated' } });
     if (s.role === 'standby')
@@ -126,6 +126,7 @@ export const onEvidence = (turn: Turn, evidence: Evidence): void => {
     return hold(turn, 'peer-alive', `${why}: ${evidence.detail}`);
   }
   unhold(turn, 'peer-alive');
-  set(turn, { evidence: { ...base, verdict: 'peer-dead' } });
+  const position = evidence.peerDatabase === 'made-read-only' ? (evidence.position ?? '') : '';
+  set(turn, { evidence: { ...base, verdict: 'peer-dead', position } });
   journal(turn, { kind: 'notice', cause: 'evidence', text: `${peer} is taken for dead: ${evidence.detail}` });
 };

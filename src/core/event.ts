@@ -33,6 +33,8 @@ export type Outcome =
 export interface Evidence {
   readonly gateways: 'answer' | 'silent' | 'none';
   readonly peerDatabase: 'silent' | 'made-read-only' | 'refuses';
+  /** Where it stands, once it was made read-only and its sessions are ended. */
+  readonly position?: Position;
   readonly detail: string;
 }
 

@@ -83,10 +83,12 @@ const neverServed = (s: NodeState): Pick<Release, 'unserved' | 'servedTerm' | 's
   return { unserved: true, servedTerm: promotion.servedBefore, sync: promotion.lastSync };
 };
 
+const SUCCEEDED_BY_PEER: readonly Cause[] = ['handed-off', 'database-failed', 'link-down', 'made-read-only'];
+
 /** The peer is named where it is known to be there, so that nobody else steps in between. */
 const successorAfter = (turn: Turn, cause: Cause): string => {
   const peer = livePeer(turn.s, turn.now);
-  const forPeer = cause === 'handed-off' || cause === 'database-failed' || cause === 'link-down';
+  const forPeer = SUCCEEDED_BY_PEER.includes(cause);
   return forPeer && peer?.unfit === '' ? turn.s.config.peer : '';
 };
 

@@ -12,10 +12,16 @@ export interface Loss {
   readonly text: string;
 }
 
+/** Where the last owner's data ends for certain: by its RELEASE, or by our own hand on its database; empty: not known. */
+export const finalPositionOf = ({ peer, evidence }: NodeState): Position => {
+  const released = peer.release?.finalPosition ?? '';
+  return released === '' && evidence.verdict === 'peer-dead' ? evidence.position : released;
+};
+
 /** What any voter, the peer's BEATs or its RELEASE know of the last owner's commits. */
 export const lastKnownPosition = (s: NodeState, verdicts: readonly Verdict[]): Position => {
   const told = verdicts.map((v) => (v.granted ? v.lastPosition : ''));
-  return [...told, s.peer.beat?.position ?? '', s.peer.release?.finalPosition ?? ''].reduce(mergePositions, '');
+  return [...told, s.peer.beat?.position ?? '', finalPositionOf(s)].reduce(mergePositions, '');
 };
 
 /** The newest term that served, as these voters know it. */
@@ -34,7 +40,7 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position, no
   if (servedLast(s, promotion.servedBefore)) return nothing('this node served last');
   const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
   if (promotion.lastSync && followed) return nothing('every acknowledged commit was received here (sync)');
-  const final = peer.release?.finalPosition ?? '';
+  const final = finalPositionOf(s);
   if (final !== '' && containsPosition(position, final))
     return nothing('the final position of the last active is applied');
   if (promotion.salvage === 'done') return nothing("everything in the dead server's binary logs is here");

@@ -4,7 +4,7 @@ import type { Outcome } from './event.js';
 import { fence } from './fencing.js';
 import { unfit } from './fitness.js';
 import { beat, recordServed } from './lease.js';
-import { lastKnownPosition, newestServed, wasInSync, weigh } from './loss.js';
+import { finalPositionOf, lastKnownPosition, newestServed, wasInSync, weigh } from './loss.js';
 import type { Verdict } from './message.js';
 import { isPlanned, noteOwner } from './owners.js';
 import { mayStillHold, startPeerFence } from './peer-fence.js';
@@ -23,7 +23,7 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
   cancel(turn, s.following.step?.id ?? null);
   set(turn, { following: { ...s.following, step: null } });
   const probeId = run(turn, { name: 'vip-probe' });
-  const target = s.peer.release?.finalPosition ?? '';
+  const target = finalPositionOf(s);
   const catchUpId = run(turn, { name: 'database-catch-up', target: target === '' ? null : target, stop: true });
   const promotion: Promotion = {
     phase: 'prepare',

@@ -281,6 +281,8 @@ export interface EvidenceState {
   readonly stepId: number | null;
   readonly askedAt: Instant;
   readonly verdict: 'unknown' | 'peer-dead' | 'peer-alive' | 'isolated';
+  /** Where the peer's database ends, which we made read-only; empty: we did not. */
+  readonly position: Position;
   readonly detail: string;
   readonly at: Instant;
 }

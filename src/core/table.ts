@@ -85,6 +85,14 @@ export const transitions = [
     'vip-off',
     'fence-database',
   ),
+  row(
+    'active',
+    'fencing',
+    'made-read-only',
+    'without a witness, a database that another hand made read-only is about to be replaced',
+    'vip-off',
+    'fence-database',
+  ),
   row('active', 'fencing', 'stop', 'asked to stop, and no standby is fit', 'vip-off', 'fence-database'),
 
   row('handing-off', 'active', 'undone', 'the move could not be finished and was undone', 'beat'),

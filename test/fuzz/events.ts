@@ -123,6 +123,7 @@ export const event: fc.Arbitrary<Event> = fc.oneof(
       type: fc.constant('evidence' as const),
       evidence: fc.record({
         gateways: fc.constantFrom('answer' as const, 'silent' as const, 'none' as const),
+        position: fc.constantFrom('', 'mariadb:0-1-3'),
         peerDatabase: fc.constantFrom('silent' as const, 'made-read-only' as const, 'refuses' as const),
         detail: fc.constant(''),
       }),

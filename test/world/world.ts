@@ -338,7 +338,8 @@ const runStep = (
   todo: Step,
   answer: (delay: number, event: Event) => void,
 ): void => {
-  if (todo.name === 'gather-evidence') answer(STEP_MS, { type: 'evidence', evidence: h.evidence });
+  if (todo.name === 'gather-evidence')
+    answer(STEP_MS, { type: 'evidence', evidence: gather(world, h, todo.fencePeer) });
   if (h.hanging.has(todo.name)) return;
   const finish = (): Outcome | null => {
     const why = h.failing.get(todo.name);
@@ -362,6 +363,14 @@ const runStep = (
     deliver(world, h, { type: 'outcome', id, outcome: { ok: false, detail: 'not finished within its deadline' } });
   };
   at(world, h.slow.get(todo.name) ?? STEP_MS, () => attempt(world.now + STEP_DEADLINE_MS));
+};
+
+/** Where the world says so, the peer's database is made read-only, and read. */
+const gather = (world: World, h: Host, fencePeer: boolean): Evidence => {
+  if (!fencePeer || h.evidence.peerDatabase !== 'made-read-only') return h.evidence;
+  const { server } = host(world, h.name === 'db1' ? 'db2' : 'db1');
+  server.readOnly = true;
+  return { ...h.evidence, position: positionOf(server.committed) };
 };
 
 /** The agent beside the dead server ships what is not here. */
