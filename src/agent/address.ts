@@ -49,6 +49,8 @@ export interface AddressState {
   readonly since: Instant | null;
   readonly announcedAt: Instant | null;
   readonly guard: { readonly armed: boolean; readonly detail: string };
+  /** The kernel takes the addresses off by itself where the agent is gone. */
+  readonly lifetimes: { readonly armed: boolean; readonly detail: string };
   readonly error: string;
 }
 
@@ -86,6 +88,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   let leaseUntil: Instant = 0;
   let refreshedAt: Instant = 0;
   let error = '';
+  let refreshError = '';
   let guardDetail = guard
     ? 'not installed yet'
     : 'guard: address; only the lifetimes of the addresses stand behind the lease';
@@ -192,6 +195,21 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     }
   };
 
+  const refreshLifetimes = async (): Promise<void> => {
+    try {
+      await vips.refresh(lifetimeSeconds);
+      refreshError = '';
+    } catch (cause) {
+      refreshError = messageOf(cause);
+      log('error', refreshError);
+    }
+  };
+
+  const lifetimes = (): AddressState['lifetimes'] => {
+    const detail = `the kernel takes the addresses off ${lifetimeSeconds} s after they were last renewed`;
+    return refreshError === '' ? { armed: true, detail } : { armed: false, detail: refreshError };
+  };
+
   return {
     open: async () => {
       installGuard();
@@ -221,6 +239,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
     off: async () => {
       holding = false;
+      refreshError = '';
       since = null;
       announcer.stop();
       const shut = guard?.shut() ?? true;
@@ -244,7 +263,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       if (guard && !guard.refreshUntil(until)) return false;
       if (now() - refreshedAt >= refreshMs) {
         refreshedAt = now();
-        vips.refresh(lifetimeSeconds).catch((cause: unknown) => log('error', messageOf(cause)));
+        void refreshLifetimes();
       }
       return true;
     },
@@ -264,7 +283,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       since,
       announcedAt,
       error,
-      guard: { armed: guard ? guardReady && (!holding || guard.holds()) : true, detail: guardDetail },
+      guard: { armed: guardReady && (!holding || (guard?.holds() ?? false)), detail: guardDetail },
+      lifetimes: lifetimes(),
     }),
 
     present: () => vips.present().catch(() => []),

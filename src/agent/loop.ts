@@ -98,6 +98,7 @@ export const createLoop = (shell: Shell): Loop => {
     if (stopped || queue.length >= QUEUE_LIMIT) return;
     queue.push(event);
     if (working || !state) return;
+    noteStall(state);
     working = true;
     try {
       for (let next = queue.shift(); next && state && !stopped; next = queue.shift()) {
@@ -114,6 +115,14 @@ export const createLoop = (shell: Shell): Loop => {
     } finally {
       working = false;
     }
+  };
+
+  /** Whatever wakes us first after a stall tells of it: the timer that is overdue may be set anew before it fires. */
+  const noteStall = (current: NodeState): void => {
+    const late = timer ? shell.now() - due : 0;
+    if (late <= current.config.intervalMs) return;
+    due = Number.POSITIVE_INFINITY;
+    queue.unshift({ type: 'stall', forMs: late });
   };
 
   const arm = (current: NodeState): void => {

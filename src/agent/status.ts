@@ -205,7 +205,7 @@ const vipStatus = (facts: StatusFacts, vip: StatusFacts['vips'][number]): VipSta
 };
 
 const guardLayers = (facts: StatusFacts): Status['protection']['guard'] => {
-  const lifetimes = { name: 'address', armed: true, detail: 'addresses are added with a lifetime' } as const;
+  const lifetimes = { name: 'address', ...facts.address.lifetimes } as const;
   if (facts.guard === 'address') return [lifetimes];
   return [{ name: 'nftables', ...facts.address.guard }, lifetimes];
 };

@@ -1,0 +1,69 @@
+import { afterEach, expect, it } from 'vitest';
+import { startNode } from '../core/step.js';
+import type { CoreConfig } from '../core/types.js';
+import { createLoop, type Loop } from './loop.js';
+
+const CONFIG: CoreConfig = {
+  group: 'orders',
+  self: 'db1',
+  boot: 'boot',
+  peer: 'db2',
+  witnesses: ['w1'],
+  priority: 100,
+  peerPriority: 90,
+  intervalMs: 100,
+  leaseMs: 300,
+  promiseMs: 300,
+  gateways: false,
+  semiSync: 'off',
+  checks: {},
+  cooldownMs: 0,
+  maxFailovers: 3,
+  failoverWindowMs: 600_000,
+  catchUpTimeoutMs: 3_000,
+  salvage: false,
+  maxLossMs: 0,
+  fence: null,
+  hookPhases: [],
+};
+
+let loop: Loop | null = null;
+afterEach(() => loop?.stop());
+
+const begin = (clock: { now: number }): Loop => {
+  const created = createLoop({
+    now: () => clock.now,
+    send: () => undefined,
+    persist: () => Promise.resolve(),
+    run: () => undefined,
+    cancel: () => undefined,
+    vipOff: () => new Promise(() => undefined),
+    renewed: () => true,
+    journal: () => undefined,
+    reply: () => undefined,
+    settled: () => undefined,
+    exit: () => undefined,
+    broken: (error) => {
+      throw error;
+    },
+  });
+  loop = created;
+  created.begin(startNode(CONFIG, null, clock.now));
+  return created;
+};
+
+const link = (created: Loop): void => created.dispatch({ type: 'link', name: 'eth0', up: true });
+
+it('counts a stall once, whatever event comes first after it', () => {
+  const clock = { now: 10_000 };
+  const created = begin(clock);
+  clock.now += 40;
+  link(created);
+  expect(created.state()?.stalls.count).toBe(0);
+  clock.now += 5_000;
+  link(created);
+  expect(created.state()?.stalls.count).toBe(1);
+  expect(created.state()?.stalls.longestMs).toBeGreaterThan(4_000);
+  link(created);
+  expect(created.state()?.stalls.count).toBe(1);
+});
