@@ -121,7 +121,7 @@ const allRows = async (lab: Lab): Promise<AllRows> => {
   return { db1: db1 ?? new Map(), db2: db2 ?? new Map() };
 };
 
-const serverOf = (rows: AllRows, id: number): NodeName | undefined => rows.db1.get(id) ?? rows.db2.get(id);
+const serverOf = (rows: AllRows, id: number): NodeName | undefined => (rows.db1.get(id) ?? rows.db2.get(id))?.node;
 
 /** The server of the newest acknowledged write: where clients are now. */
 const lastServer = (attempts: readonly Attempt[], rows: AllRows): NodeName | undefined => {

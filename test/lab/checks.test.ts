@@ -4,7 +4,9 @@ import {
   changesOf,
   checkNothingLost,
   checkOneWriter,
+  checkRowsInTurn,
   type Move,
+  type Row,
   type Rows,
   type Write,
 } from './checks.js';
@@ -18,6 +20,7 @@ const acknowledged = (id: number, begin: number, end: number): Attempt => ({
   acknowledged: true,
   error: '',
 });
+const taken = (node: Move['node'], takenAtUs: number): Row => ({ node, takenAtUs });
 const move = (term: number, node: Move['node']): Move => ({ term, node, cause: 'silence', text: 'the peer is silent' });
 
 describe('certainChanges', () => {
@@ -40,9 +43,9 @@ describe('certainChanges', () => {
 
 describe('checkOneWriter', () => {
   const rows: Rows = new Map([
-    [1, 'db1'],
-    [2, 'db2'],
-    [3, 'db1'],
+    [1, taken('db1', 1)],
+    [2, taken('db2', 2)],
+    [3, taken('db1', 3)],
   ]);
   const attempts = [acknowledged(1, 0, 1), acknowledged(2, 2, 3), acknowledged(3, 4, 5)];
 
@@ -55,11 +58,33 @@ describe('checkOneWriter', () => {
   });
 });
 
+describe('checkRowsInTurn', () => {
+  const db1: Rows = new Map([
+    [1, taken('db1', 10)],
+    [2, taken('db1', 30)],
+  ]);
+  const moved = [move(1, 'db1'), move(2, 'db2')];
+
+  it('accepts the rows of one server after those of the other', () => {
+    expect(checkRowsInTurn({ db1, db2: new Map([...db1, [3, taken('db2', 31)]]) }, moved)).toEqual([]);
+  });
+
+  it('finds a row that the old server took after the first of the new one, acknowledged or not', () => {
+    const problems = checkRowsInTurn({ db1, db2: new Map([[3, taken('db2', 20)]]) }, moved);
+    expect(problems).toEqual([expect.stringContaining('changed 2 times, the active 1 times')]);
+  });
+
+  it('finds a row that both took', () => {
+    const problems = checkRowsInTurn({ db1, db2: new Map([[2, taken('db2', 40)]]) }, moved);
+    expect(problems).toEqual(['row 2 was taken by both servers']);
+  });
+});
+
 describe('checkNothingLost', () => {
   it('names what was acknowledged and is not there, and forgives what was not acknowledged', () => {
     const failed: Attempt = { id: 3, begin: 0, end: 1, acknowledged: false, error: 'refused' };
     const attempts = [acknowledged(1, 0, 1), acknowledged(2, 0, 1), failed];
-    expect(checkNothingLost(attempts, new Map([[1, 'db1']]), 'db1')).toEqual([
+    expect(checkNothingLost(attempts, new Map([[1, taken('db1', 1)]]), 'db1')).toEqual([
       '1 acknowledged writes are not on db1: 2 (acknowledged at 1 ms)',
     ]);
   });

@@ -24,12 +24,25 @@ export interface Move {
   readonly text: string;
 }
 
-/** The server of each row that this node has, by the row's number. */
-export type Rows = ReadonlyMap<number, NodeName>;
+/** What a row says of itself. */
+export interface Row {
+  /** Whose server took it. */
+  readonly node: NodeName;
+  /** When, in Unix microseconds of that server. */
+  readonly takenAtUs: number;
+}
+
+/** The rows that a node has, by their number. */
+export type Rows = ReadonlyMap<number, Row>;
 
 export const rowsOf = async (lab: Lab, node: NodeName): Promise<Rows> => {
-  const rows = await lab.database[node].sql('SELECT id, server_id FROM lab.writes');
-  return new Map(rows.map((row) => [Number(row.id), Number(row.server_id) === SERVER_IDS.db1 ? 'db1' : 'db2']));
+  const rows = await lab.database[node].sql('SELECT id, server_id, server_at_us FROM lab.writes');
+  return new Map(
+    rows.map((row) => [
+      Number(row.id),
+      { node: Number(row.server_id) === SERVER_IDS.db1 ? 'db1' : 'db2', takenAtUs: Number(row.server_at_us) },
+    ]),
+  );
 };
 
 export const allAttempts = (load: Load): readonly Attempt[] => [
@@ -75,13 +88,32 @@ export const certainChanges = (writes: readonly Write[]): number => {
 /** Two servers that both take writes through the VIP alternate more often than the VIP has moved. */
 export const checkOneWriter = (attempts: readonly Attempt[], rows: Rows, moves: readonly Move[]): readonly string[] => {
   const writes = attempts.flatMap((attempt): readonly Write[] => {
-    const node = rows.get(attempt.id);
+    const node = rows.get(attempt.id)?.node;
     return attempt.acknowledged && node !== undefined ? [{ node, begin: attempt.begin, end: attempt.end }] : [];
   });
   const seen = certainChanges(writes);
   const explained = changesOf(moves);
   if (seen <= explained) return [];
   return [`two writers: the server that takes writes changed ${seen} times, the active ${explained} times`];
+};
+
+/**
+ * By the rows alone, acknowledged or not: no row was taken by both servers, and in the order of the servers' clocks, which
+ * are one machine's here, the server changes no more often than the active.
+ */
+export const checkRowsInTurn = (
+  tables: Readonly<Record<NodeName, Rows>>,
+  moves: readonly Move[],
+): readonly string[] => {
+  const twice = [...tables.db1].filter(([id, { node }]) => (tables.db2.get(id)?.node ?? node) !== node);
+  const problems = twice.slice(0, NAMED_ROWS).map(([id]) => `row ${id} was taken by both servers`);
+  const inTurn = [...new Map([...tables.db1, ...tables.db2])].sort(([, a], [, b]) => a.takenAtUs - b.takenAtUs);
+  const first = inTurn.filter(([, { node }], index) => index > 0 && inTurn[index - 1]?.[1].node !== node);
+  const explained = changesOf(moves);
+  if (first.length <= explained) return problems;
+  const told = first.slice(-NAMED_ROWS).map(([id, { node, takenAtUs }]) => `${id} by ${node} at ${takenAtUs} us`);
+  const seen = `by the rows the server that takes writes changed ${first.length} times, the active ${explained} times`;
+  return [...problems, `two writers: ${seen}; the last changes: ${told.join(', ')}`];
 };
 
 export const checkNothingLost = (attempts: readonly Attempt[], rows: Rows, where: string): readonly string[] => {

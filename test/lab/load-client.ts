@@ -2,8 +2,8 @@
  * The write load: a program that runs on a client host and writes rows through the VIP until it is told to stop.
  *
  * `fresh`: a new connection and one row every few milliseconds, as an application without a pool. `held`: one session
- * that writes row after row, and connects again when it breaks. Each row bears the server that took it. Prints one
- * line for each attempt: number, begin and end in milliseconds of CLOCK_MONOTONIC, and what came of it.
+ * that writes row after row, and connects again when it breaks. Each row bears the server that took it, and when by
+ * that server's clock. Prints one line for each attempt: number, begin and end in milliseconds of CLOCK_MONOTONIC, and what came of it.
  */
 
 import { readFileSync } from 'node:fs';
@@ -18,7 +18,10 @@ const ATTEMPT_TIMEOUT_MS = 1_500;
 const MAX_IN_FLIGHT = 200;
 const RECONNECT_PAUSE_MS = 20;
 
-const INSERT = 'INSERT INTO lab.writes (id, client_at, server_id, host) VALUES (?, ?, @@server_id, @@hostname)';
+/** SYSDATE: when it is carried out, not when the statement came in (MariaDB manual). */
+const SERVER_AT_US = 'ROUND(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000)';
+const INSERT = `INSERT INTO lab.writes (id, client_at, server_id, server_at_us, host)
+  VALUES (?, ?, @@server_id, ${SERVER_AT_US}, @@hostname)`;
 
 const settingsFile = process.argv[2];
 if (settingsFile === undefined) throw new Error('usage: load-client SETTINGS-FILE');

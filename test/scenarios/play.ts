@@ -6,6 +6,7 @@ import {
   checkNothingLost,
   checkOneWriter,
   checkReasons,
+  checkRowsInTurn,
   isQuarantined,
   type Move,
   rowsOf,
@@ -50,6 +51,7 @@ const finalProblems = async (
   const [db1, db2] = await Promise.all(NODES.map((node) => rowsOf(lab, node)));
   if (db1 === undefined || db2 === undefined) return ['a table cannot be read'];
   return [
+    ...checkRowsInTurn({ db1, db2 }, moves),
     ...checkOneWriter(attempts, new Map([...db1, ...db2]), moves),
     ...(apart === 'db1' ? [] : checkNothingLost(attempts, db1, 'db1')),
     ...(apart === 'db2' ? [] : checkNothingLost(attempts, db2, 'db2')),
