@@ -13,6 +13,9 @@ export const PATIENCE_MS = 60_000;
 /** This many writes in a row that began after the question was asked. */
 const FLOWING_WRITES = 20;
 
+/** `short`: often enough to see it work. `full`: as often as the list of faults asks for. */
+export type Extent = 'short' | 'full';
+
 export interface Scenario {
   /** Number in the list of faults; a letter tells variants apart. */
   readonly id: string;
@@ -23,6 +26,8 @@ export interface Scenario {
   /** How often the active may change; the default is not at all. */
   readonly moves?: Moves;
   readonly orphans?: Orphans;
+  /** How many leases at least have to be seen to run out, instead of being given up. */
+  readonly leasesLost?: number;
   readonly run: (stage: Stage) => Promise<void>;
 }
 
