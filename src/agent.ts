@@ -108,8 +108,13 @@ export const createAgent = (options: AgentOptions): Agent => {
     nowMs: boottimeMs,
   });
 
+  const pathsHeard = new Map<string, Instant>();
+
   const receive = (datagram: Buffer, remote: Remote): void => {
     const opened = link.open(datagram);
+    // The copy that came by another path first does not make this one deaf.
+    const genuine = opened.type === 'message' || (opened.type === 'dropped' && opened.cause === 'duplicate');
+    if (genuine && opened.from === peer) pathsHeard.set(remote.path, boottimeMs());
     switch (opened.type) {
       case 'message':
         return emit({ type: 'message', from: opened.from, message: opened.message });
@@ -232,6 +237,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     address: address.state(),
     guard: config.guard,
     paths: paths.stats(),
+    pathsHeard,
     counters: link.counters,
     checkOutputs,
     hookFailures,

@@ -30,6 +30,8 @@ export interface StatusFacts {
   readonly address: AddressState;
   readonly guard: 'nftables' | 'address';
   readonly paths: readonly PathStats[];
+  /** When a genuine frame of the peer last came by each path, by our address on it. */
+  readonly pathsHeard: ReadonlyMap<string, Instant>;
   readonly counters: Readonly<Record<string, number>>;
   readonly checkOutputs: ReadonlyMap<string, string>;
   readonly hookFailures: readonly HookFailure[];
@@ -140,15 +142,18 @@ const selfStatus = (s: NodeState, facts: StatusFacts): NodeStatus => {
   };
 };
 
+const msAgo = (at: Instant | undefined, now: Instant): number | null =>
+  at === undefined ? null : Math.max(0, now - at);
+
 const peerStatus = (s: NodeState, facts: StatusFacts): NodeStatus => {
   const { beat, heardAt } = s.peer;
   const reachable = peerHeard(s, facts.now);
   const heardMsAgo = beat ? Math.max(0, facts.now - heardAt) : null;
   const address = facts.addresses[s.config.peer] ?? '';
   const paths = facts.paths.map((path) => ({
-    name: `${path.local} - ${address}`,
+    name: `${path.local} - ${path.remotes[s.config.peer] ?? address}`,
     up: path.open && path.lastError === '',
-    heardMsAgo: null,
+    heardMsAgo: msAgo(facts.pathsHeard.get(path.local), facts.now),
   }));
   return {
     name: s.config.peer,
@@ -178,7 +183,7 @@ const WITNESS_SILENT_MS = 3_000;
 
 const witnessStatus = (s: NodeState, facts: StatusFacts, name: string): Status['witnesses'][number] => {
   const heardAt = s.witnessHeard.get(name);
-  const heardMsAgo = heardAt === undefined ? null : Math.max(0, facts.now - heardAt);
+  const heardMsAgo = msAgo(heardAt, facts.now);
   return {
     name,
     address: facts.addresses[name] ?? '',

@@ -36,6 +36,7 @@ export interface PathsOptions {
 
 export interface PathStats {
   readonly local: string;
+  readonly remotes: Readonly<Record<string, string>>;
   readonly open: boolean;
   readonly sent: number;
   /** Datagrams that could not be sent, and failures of the socket. */
@@ -143,8 +144,8 @@ export const createPaths = (options: PathsOptions): Paths => {
       if (path !== undefined) sendOn(path, datagram, remote.port, remote.address);
     },
     stats: () =>
-      paths.map(({ local, socket, sent, errors, received, lastError }) => {
-        return { local, open: socket !== null, sent, errors, received, lastError };
+      paths.map(({ local, remotes, socket, sent, errors, received, lastError }) => {
+        return { local, remotes, open: socket !== null, sent, errors, received, lastError };
       }),
     close,
   };
