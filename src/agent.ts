@@ -7,6 +7,7 @@ import { createChangeLog } from './agent/changes.js';
 import { createControl } from './agent/control.js';
 import { createEvidence } from './agent/evidence.js';
 import { createLoop } from './agent/loop.js';
+import { createShutPeerDatabase } from './agent/peer-database.js';
 import { composeStatus, hasWriter, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
 import { toCoreConfig } from './config/core-config.js';
@@ -18,6 +19,7 @@ import type { Event } from './core/event.js';
 import type { Message } from './core/message.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
+import { peerHeard } from './core/turn.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { createScriptCheck, type ScriptCheck } from './health/script.js';
 import { bootId, boottimeMs } from './host/clock.js';
@@ -337,6 +339,7 @@ export const createAgent = (options: AgentOptions): Agent => {
       await channel.start();
       if (config.promotion.salvage) salvage.start();
       stopSalvage = () => salvage.stop();
+      const shutPeerDatabase = createShutPeerDatabase(config, credentials, boottimeMs);
       steps = createSteps({
         database,
         address,
@@ -345,7 +348,12 @@ export const createAgent = (options: AgentOptions): Agent => {
         fenceCommand:
           config.fence && createFenceCommand({ command: config.fence.command, facts: hookFacts, nowMs: boottimeMs }),
         salvage: salvage.salvage,
-        gatherEvidence: createEvidence(config, credentials, boottimeMs),
+        gatherEvidence: createEvidence(config, shutPeerDatabase, boottimeMs),
+        peerSilent: () => {
+          const state = loop.state();
+          return state !== null && !peerHeard(state, boottimeMs());
+        },
+        shutPeerDatabase,
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,
         emit,
         onHook: noteHook,

@@ -7,6 +7,7 @@ import type { FenceCommand } from '../host/fence-command.js';
 import type { HookFacts, HookQueue, HookResult } from '../host/hooks.js';
 import type { Database, DatabaseStep, StepOptions } from '../mysql/database.js';
 import type { AddressHolder } from './address.js';
+import type { ShutPeer, ShutPeerDatabase } from './peer-database.js';
 
 export interface StepsOptions {
   readonly database: Database;
@@ -16,6 +17,9 @@ export interface StepsOptions {
   /** Null: none is configured. */
   readonly fenceCommand: FenceCommand | null;
   readonly gatherEvidence: (fencePeer: boolean, signal: AbortSignal) => Promise<Evidence>;
+  /** The core has not heard the peer for a lease. */
+  readonly peerSilent: () => boolean;
+  readonly shutPeerDatabase: ShutPeerDatabase;
   /** What the peer's dead server has and this one has not. */
   readonly salvage: (have: Position, options: StepOptions) => Promise<Outcome>;
   /** The lease as the core has it when the VIP goes on. */
@@ -32,6 +36,9 @@ export interface Steps {
 
 /** Above every deadline that a step has of its own: one that forgets to end is ended. */
 const LAST_RESORT_MS: Millis = 3_600_000;
+
+/** A takeover waits no longer for a dead host: about as long as the probe for a stranger, which runs beside it. */
+const TAKEOVER_ANSWER_MS: Millis = 25;
 
 export const createSteps = (options: StepsOptions): Steps => {
   const running = new Map<number, AbortController>();
@@ -78,8 +85,39 @@ const perform = async (options: StepsOptions, id: number, step: Step, signal: Ab
       options.emit({ type: 'evidence', evidence });
       return { ok: true, detail: evidence.detail };
     }
+    case 'database-catch-up':
+      return catchUp(options, id, step, signal);
     default:
       return runDatabase(options, id, step, signal);
+  }
+};
+
+/**
+ * A takeover on silence: the peer's server may live on without its agent, so it is shut first, and all that it has is
+ * awaited (mysql.md, Promotion 3a). Where it cannot be shut the guard stands, and what was received has to do.
+ */
+const catchUp = async (
+  options: StepsOptions,
+  id: number,
+  step: Extract<Step, { name: 'database-catch-up' }>,
+  signal: AbortSignal,
+): Promise<Outcome> => {
+  const takeover = step.stop && step.target === null && options.peerSilent();
+  if (!takeover) return runDatabase(options, id, step, signal);
+  const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS);
+  const target = peer.state === 'made-read-only' && peer.position !== '' ? peer.position : null;
+  const outcome = await runDatabase(options, id, { ...step, target }, signal);
+  return { ...outcome, detail: `${describePeer(peer)}${outcome.detail}` };
+};
+
+const describePeer = (peer: ShutPeer): string => {
+  switch (peer.state) {
+    case 'silent':
+      return '';
+    case 'made-read-only':
+      return 'the server of the silent peer lives and was made read-only; ';
+    case 'refuses':
+      return `the server of the silent peer lives and could not be made read-only: ${peer.why}; `;
   }
 };
 
