@@ -3,23 +3,28 @@
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { enterSandbox } from '../lab/sandbox.js';
+import { agentFaults } from './agents.js';
 import { CRASHES } from './crash.js';
 import { HOSTILE } from './hostile.js';
 import { NETWORK_FAULTS } from './network.js';
 import { OPERATIONS } from './operator.js';
+import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
-import type { Scenario } from './stage.js';
+import type { Extent, Scenario } from './stage.js';
+import { WITNESS_FAULTS } from './witness.js';
 
 const MAX_REPEAT = 1_000;
 
 /** By number, variants of a number in the order of their letters. */
-const SCENARIOS: readonly Scenario[] = [...CRASHES, ...NETWORK_FAULTS, ...OPERATIONS, ...HOSTILE].sort(
-  (a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id),
-);
+const scenariosOf = (extent: Extent): readonly Scenario[] =>
+  [...CRASHES, ...agentFaults(extent), ...NETWORK_FAULTS, ...PATHS, ...WITNESS_FAULTS, ...OPERATIONS, ...HOSTILE].sort(
+    (a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id),
+  );
 
 interface RunOptions {
   readonly only?: readonly string[];
   readonly repeat: number;
+  readonly full?: true;
   readonly ipv6?: true;
   readonly keep?: string;
   readonly list?: true;
@@ -33,10 +38,11 @@ const repeatCount = (text: string): number => {
 };
 
 /** `1` stands for all its variants, `6a` and `1-ipv6` for one. */
-const chosen = (only: readonly string[] | undefined): readonly Scenario[] =>
-  only === undefined
-    ? SCENARIOS
-    : SCENARIOS.filter(({ id }) => only.includes(id) || only.includes(String(Number.parseInt(id, 10))));
+const chosen = ({ only, full }: RunOptions): readonly Scenario[] => {
+  const all = scenariosOf(full ? 'full' : 'short');
+  if (only === undefined) return all;
+  return all.filter(({ id }) => only.includes(id) || only.includes(String(Number.parseInt(id, 10))));
+};
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -61,7 +67,7 @@ const playAndTell = async (scenario: Scenario, options: RunOptions, turn: number
 };
 
 const main = async (options: RunOptions): Promise<void> => {
-  const scenarios = chosen(options.only);
+  const scenarios = chosen(options);
   if (scenarios.length === 0) throw new Error(`no such scenario: ${options.only?.join(', ')}; see --list`);
   if (options.list) {
     for (const { id, title, outcome } of scenarios) print(`${id.padEnd(7)} ${title}: ${outcome}`);
@@ -83,6 +89,7 @@ await new Command('scenarios')
   .description('Faults on real databases under write load, each on a fresh lab.')
   .option('--only <ids>', 'these, with commas between; a number stands for its variants', (ids) => ids.split(','))
   .option('--repeat <count>', 'all of them so often', repeatCount, 1)
+  .option('--full', 'as often, or for as long, as the list of faults asks for')
   .option('--ipv6', 'with an IPv6 VIP')
   .option('--keep <directory>', 'copy the files of scenarios that fail into this directory')
   .option('--verbose', 'tell what was done and seen also where it passed')
