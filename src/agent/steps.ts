@@ -10,9 +10,9 @@ import type { AddressHolder } from './address.js';
 import type { ShutPeer, ShutPeerDatabase } from './peer-database.js';
 
 export interface StepsOptions {
-  readonly database: Database;
-  readonly address: AddressHolder;
-  readonly hooks: HookQueue;
+  readonly database: Pick<Database, 'run'>;
+  readonly address: Pick<AddressHolder, 'probe' | 'on'>;
+  readonly hooks: Pick<HookQueue, 'run'>;
   readonly hookFacts: Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
   /** Null: none is configured. */
   readonly fenceCommand: FenceCommand | null;

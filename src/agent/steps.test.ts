@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import type { Step } from '../core/effect.js';
+import type { Event, Outcome } from '../core/event.js';
+import type { ShutPeer } from './peer-database.js';
+import { createSteps, type StepsOptions } from './steps.js';
+
+const TAKEOVER: Step = { name: 'database-catch-up', target: null, stop: true };
+const NEVER = (): never => {
+  throw new Error('not to be used here');
+};
+
+interface Taken {
+  /** What the database was asked for. */
+  readonly steps: readonly Step[];
+  readonly outcome: Outcome;
+  readonly asked: number;
+}
+
+/** Carries out one step with a peer that is silent or heard, and whose server is as told. */
+const take = async (step: Step, peerSilent: boolean, peer: ShutPeer): Promise<Taken> => {
+  const steps: Step[] = [];
+  let asked = 0;
+  const outcome = await new Promise<Outcome>((resolve) => {
+    const database: Pick<StepsOptions['database'], 'run'> = {
+      run: async (one) => {
+        steps.push(one);
+        return { ok: true, detail: 'all applied' };
+      },
+    };
+    createSteps({
+      database,
+      address: { probe: NEVER, on: NEVER },
+      hooks: { run: NEVER },
+      fenceCommand: null,
+      hookFacts: { group: 'g', node: 'db2', peer: 'db1', vips: [] },
+      gatherEvidence: NEVER,
+      peerSilent: () => peerSilent,
+      shutPeerDatabase: async () => {
+        asked += 1;
+        return peer;
+      },
+      salvage: NEVER,
+      leaseUntil: () => 0,
+      emit: (event: Event) => {
+        if (event.type === 'outcome') resolve(event.outcome);
+      },
+      onHook: NEVER,
+    }).run(1, step);
+  });
+  return { steps, outcome, asked };
+};
+
+describe('a takeover on silence', () => {
+  it("applies all that the peer's living server has, once that takes no more", async () => {
+    const taken = await take(TAKEOVER, true, { state: 'made-read-only', position: 'mariadb:0-1-7' });
+    expect(taken.steps).toEqual([{ ...TAKEOVER, target: 'mariadb:0-1-7' }]);
+    expect(taken.outcome.detail).toBe('the server of the silent peer lives and was made read-only; all applied');
+  });
+
+  it('makes do with what was received where the peer is dead, or its server cannot be shut', async () => {
+    expect((await take(TAKEOVER, true, { state: 'silent' })).steps).toEqual([TAKEOVER]);
+    const refused = await take(TAKEOVER, true, { state: 'refuses', why: 'access denied' });
+    expect(refused.steps).toEqual([TAKEOVER]);
+    expect(refused.outcome.detail).toContain('could not be made read-only: access denied');
+  });
+});
+
+describe('catching up with a peer that is heard, or to a position that it named', () => {
+  it('leaves its server to its own agent', async () => {
+    const living: ShutPeer = { state: 'made-read-only', position: 'mariadb:0-1-7' };
+    expect(await take(TAKEOVER, false, living)).toMatchObject({ steps: [TAKEOVER], asked: 0 });
+    const named: Step = { ...TAKEOVER, target: 'mariadb:0-1-5' };
+    expect(await take(named, true, living)).toMatchObject({ steps: [named], asked: 0 });
+  });
+});
