@@ -28,10 +28,13 @@ const hostOf = (mac: string): string | undefined => HOSTS.find((host) => ADDRESS
 
 /** Null: no frame, or one that another host than its sender sent. */
 const frameOf = (packet: PortPacket, datagram: Buffer): SeenFrame | null => {
+  const host = hostOf(packet.mac);
+  // Before anything is decoded: a stranger may send a million.
+  if (host === 'stranger') return null;
   try {
     const header = readHeader(datagram);
     const { kind, sender, addressee } = header;
-    if (kind === 'hello' || (hostOf(packet.mac) ?? sender) !== sender) return null;
+    if (kind === 'hello' || (host ?? sender) !== sender) return null;
     const { atMs, direction } = packet;
     return { atMs, sender, addressee, direction, message: decodeBody(datagram, header, kind) };
   } catch (error) {

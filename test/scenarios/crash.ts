@@ -172,6 +172,7 @@ export const CRASHES: readonly Scenario[] = [
     title: 'A dies, B serves, both off, A starts alone beside the witness',
     outcome: 'A holds: B served last',
     moves: { exactly: 1 },
+    leasesLost: 2,
     run: servedLast,
   },
 ];

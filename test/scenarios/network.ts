@@ -112,6 +112,7 @@ export const NETWORK_FAULTS: readonly Scenario[] = [
     title: 'the same, witness sees the standby only',
     outcome: 'one writer, the standby takes over',
     moves: { exactly: 1 },
+    leasesLost: 1,
     run: witnessSeesStandby,
   },
   {
@@ -126,6 +127,7 @@ export const NETWORK_FAULTS: readonly Scenario[] = [
     title: 'the same, witness sees none',
     outcome: 'no writer until a majority is back',
     moves: { atMost: 1 },
+    leasesLost: 1,
     run: witnessSeesNone,
   },
   {
@@ -142,6 +144,7 @@ export const NETWORK_FAULTS: readonly Scenario[] = [
     title: 'link of the active down',
     outcome: 'VIP gone there, takeover',
     moves: { exactly: 1 },
+    leasesLost: 1,
     run: linkDown,
   },
   { id: '38', title: 'a node deaf, then mute', outcome: 'never unseats the owner', run: deaf },

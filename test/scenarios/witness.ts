@@ -5,7 +5,7 @@ import type { Lab } from '../lab/lab.js';
 import type { SeenFrame } from '../lab/lease-watch.js';
 import { monotonicMs } from '../lab/load.js';
 import { startTap } from '../lab/tap.js';
-import { NODES } from '../lab/topology.js';
+import { NODES, type NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
 import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
@@ -13,7 +13,7 @@ import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 const STEADY_MS = 6_000;
 const VOTERS = NODES.length + 1;
 
-const untilWitnessHeard = async (lab: Lab, from: readonly (typeof NODES)[number][] = NODES): Promise<void> => {
+const untilWitnessHeard = async (lab: Lab, from: readonly NodeName[] = NODES): Promise<void> => {
   for (const node of from) {
     await waitFor(
       async () => (await lab.status(node)).witnesses.every((witness) => witness.reachable),
@@ -22,6 +22,14 @@ const untilWitnessHeard = async (lab: Lab, from: readonly (typeof NODES)[number]
     );
   }
 };
+
+/** Nothing that the active acknowledges from now on can be missing on its standby, however long nobody serves. */
+const untilInSync = (lab: Lab, active: NodeName): Promise<void> =>
+  waitFor(
+    async () => (await lab.status(active)).protection.semiSync.sync === true,
+    `sync=on is recorded for ${active}`,
+    PATIENCE_MS,
+  );
 
 /** Nobody is active, and no write passes, for as long as it takes to be sure. */
 const nobodyTakesOver = async (stage: Stage, why: string): Promise<void> => {
@@ -60,6 +68,7 @@ const answerOf = ({ atMs, direction, sender, message }: SeenFrame): Answer | nul
 
 const muteAfterRestart = async (stage: Stage): Promise<void> => {
   const { lab, fault, active, standby, untilActive, note } = stage;
+  await untilInSync(lab, active);
   await fault('kill -9 the witness', () => lab.witness.stop('SIGKILL'));
   await fault(`power off ${active}`, () => lab.powerOff(active));
   await nobodyTakesOver(stage, 'the witness is dead');
@@ -124,7 +133,7 @@ export const WITNESS_FAULTS: readonly Scenario[] = [
     title: 'active dies while the witness is dead, which then restarts',
     outcome: 'no takeover for one lease after its return',
     // A standby asks each second: it is to ask within the lease.
-    lab: { config: { heartbeat: { interval: '1s' } } },
+    lab: { config: { heartbeat: { interval: '500ms' } } },
     moves: { exactly: 1 },
     run: muteAfterRestart,
   },
