@@ -19,8 +19,13 @@ const noteOf = (lost: readonly LostLease[]): readonly string[] => {
   return [`${lost.length} leases ran out; the last packet for the VIP came ${when} ms before the end`];
 };
 
-/** Begins at once; `stop` answers what was seen. A pair without a witness renews by its gateways, which shows no lease. */
-export const checkLeases = async (lab: Lab, scenario: Scenario): Promise<{ stop(): Promise<LeaseCheck> }> => {
+export interface LeaseWatching {
+  /** What was seen; again and again the same. */
+  stop(): Promise<LeaseCheck>;
+}
+
+/** Begins at once. A pair without a witness renews by its gateways, which shows no lease: nothing is judged there. */
+export const checkLeases = async (lab: Lab, scenario: Scenario): Promise<LeaseWatching> => {
   if (lab.options.witness === false) return { stop: async () => ({ problems: [], notes: [] }) };
   const tap = await startTap({ vips: lab.vips, voters: NODES.length + 1 });
   return {

@@ -19,7 +19,7 @@ import { untold, watchStatus } from '../lab/told.js';
 import { NODES, type NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
 import { ANNOUNCEMENT_FILTER, checkAnnouncements } from './announcements.js';
-import { checkLeases } from './leases.js';
+import { checkLeases, type LeaseWatching } from './leases.js';
 import { checkMoves, createStage, journalsOf, movesOf, PATIENCE_MS, type Scenario, untilSettled } from './stage.js';
 
 /** The load goes on for this long once all is settled, so that what comes late is seen. */
@@ -62,8 +62,7 @@ const finalProblems = async (
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const playOn = async (lab: Lab, scenario: Scenario): Promise<Omit<Result, 'evidence'>> => {
-  const leases = await checkLeases(lab, scenario);
+const playWatched = async (lab: Lab, scenario: Scenario, leases: LeaseWatching): Promise<Omit<Result, 'evidence'>> => {
   await untilSettled(lab);
   const before = await movesOf(lab);
   const capture = await lab.capture('client', 'eth0', ANNOUNCEMENT_FILTER);
@@ -100,6 +99,15 @@ const playOn = async (lab: Lab, scenario: Scenario): Promise<Omit<Result, 'evide
   const errors = errorsSeen(load.fresh.attempts).slice(0, NAMED_ERRORS);
   const refused = errors.map(([text, count]) => `${count} writes refused: ${text}`);
   return { problems, notes: [...notes, ...seen.notes, ...refused], outageMs: longestOutageMs };
+};
+
+const playOn = async (lab: Lab, scenario: Scenario): Promise<Omit<Result, 'evidence'>> => {
+  const leases = await checkLeases(lab, scenario);
+  try {
+    return await playWatched(lab, scenario, leases);
+  } finally {
+    await leases.stop();
+  }
 };
 
 /** What the hosts have written, newest last. */

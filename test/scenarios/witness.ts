@@ -81,9 +81,12 @@ const muteAfterRestart = async (stage: Stage): Promise<void> => {
       if (answer !== null) answers.push(answer);
     },
   });
-  lab.witness.start();
-  await untilActive(standby);
-  await tap.stop();
+  try {
+    lab.witness.start();
+    await untilActive(standby);
+  } finally {
+    await tap.stop();
+  }
   const muteUntil = Math.min(...answers.flatMap(({ muteUntilMs }) => muteUntilMs ?? []));
   const granted = Math.min(...answers.filter((answer) => answer.granted).map(({ atMs }) => atMs));
   if (!Number.isFinite(muteUntil)) throw new Error('the witness that came back never said that it is mute');
