@@ -17,6 +17,7 @@ import type { ConfigStatus, HookFailure } from './control/status.js';
 import type { JournalEntry } from './core/effect.js';
 import type { Event } from './core/event.js';
 import type { Message } from './core/message.js';
+import { mayStillHold } from './core/peer-fence.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
 import { peerHeard } from './core/turn.js';
@@ -349,9 +350,11 @@ export const createAgent = (options: AgentOptions): Agent => {
           config.fence && createFenceCommand({ command: config.fence.command, facts: hookFacts, nowMs: boottimeMs }),
         salvage: salvage.salvage,
         gatherEvidence: createEvidence(config, shutPeerDatabase, boottimeMs),
-        peerSilent: () => {
+        peerMayServe: () => {
           const state = loop.state();
-          return state !== null && !peerHeard(state, boottimeMs());
+          if (!state?.promotion) return false;
+          const now = boottimeMs();
+          return !peerHeard(state, now) && mayStillHold(state, state.promotion.servedBefore, now);
         },
         shutPeerDatabase,
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,

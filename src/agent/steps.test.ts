@@ -16,8 +16,8 @@ interface Taken {
   readonly asked: number;
 }
 
-/** Carries out one step with a peer that is silent or heard, and whose server is as told. */
-const take = async (step: Step, peerSilent: boolean, peer: ShutPeer): Promise<Taken> => {
+/** Carries out one step with a peer that may still serve or not, and whose server is as told. */
+const take = async (step: Step, peerMayServe: boolean, peer: ShutPeer): Promise<Taken> => {
   const steps: Step[] = [];
   let asked = 0;
   const outcome = await new Promise<Outcome>((resolve) => {
@@ -34,7 +34,7 @@ const take = async (step: Step, peerSilent: boolean, peer: ShutPeer): Promise<Ta
       fenceCommand: null,
       hookFacts: { group: 'g', node: 'db2', peer: 'db1', vips: [] },
       gatherEvidence: NEVER,
-      peerSilent: () => peerSilent,
+      peerMayServe: () => peerMayServe,
       shutPeerDatabase: async () => {
         asked += 1;
         return peer;
@@ -65,7 +65,7 @@ describe('a takeover on silence', () => {
   });
 });
 
-describe('catching up with a peer that is heard, or to a position that it named', () => {
+describe('catching up with a peer that serves nobody, or to a position that it named', () => {
   it('leaves its server to its own agent', async () => {
     const living: ShutPeer = { state: 'made-read-only', position: 'mariadb:0-1-7' };
     expect(await take(TAKEOVER, false, living)).toMatchObject({ steps: [TAKEOVER], asked: 0 });

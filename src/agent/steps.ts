@@ -17,8 +17,8 @@ export interface StepsOptions {
   /** Null: none is configured. */
   readonly fenceCommand: FenceCommand | null;
   readonly gatherEvidence: (fencePeer: boolean, signal: AbortSignal) => Promise<Evidence>;
-  /** The core has not heard the peer for a lease. */
-  readonly peerSilent: () => boolean;
+  /** The peer served last, has not given that up, and is silent: its server may take writes still. */
+  readonly peerMayServe: () => boolean;
   readonly shutPeerDatabase: ShutPeerDatabase;
   /** What the peer's dead server has and this one has not. */
   readonly salvage: (have: Position, options: StepOptions) => Promise<Outcome>;
@@ -102,7 +102,7 @@ const catchUp = async (
   step: Extract<Step, { name: 'database-catch-up' }>,
   signal: AbortSignal,
 ): Promise<Outcome> => {
-  const takeover = step.stop && step.target === null && options.peerSilent();
+  const takeover = step.stop && step.target === null && options.peerMayServe();
   if (!takeover) return runDatabase(options, id, step, signal);
   const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS);
   const target = peer.state === 'made-read-only' && peer.position !== '' ? peer.position : null;
