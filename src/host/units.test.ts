@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
 
 const unit = (name: string): readonly string[] =>
@@ -15,6 +16,12 @@ describe.each(['vipd.service', 'vipd@.service', 'vipd-witness.service'])('%s', (
     expect(setting(name, 'After')).toContain('network-online.target');
     expect(setting(name, 'Restart')).toEqual(['always']);
     expect(setting(name, 'StartLimitIntervalSec')).toEqual(['0']);
+  });
+
+  test('runs before others on a busy host, with the priority that it would raise itself to', () => {
+    // Without CAP_SYS_NICE it cannot, and the capabilities of the units do not have it (setpriority(2), EACCES).
+    expect(setting(name, 'Nice')).toEqual([String(constants.priority.PRIORITY_HIGHEST)]);
+    expect(setting(name, 'CapabilityBoundingSet')).not.toContain('CAP_SYS_NICE');
   });
 
   test('is watched by the service manager', () => {
