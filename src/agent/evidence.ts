@@ -16,7 +16,7 @@ export const createEvidence =
     const gateways = await askGateways(config, now);
     // A node that is cut off itself takes nobody's database away.
     const asks = fencePeer && gateways !== 'silent';
-    const database = asks ? await shutPeerDatabase(DATABASE_MS) : NOT_ASKED;
+    const peer: ShutPeer = asks ? await shutPeerDatabase(DATABASE_MS) : { state: 'silent' };
     const heard = { answer: 'a gateway answers', silent: 'no gateway answers', none: 'no gateways are configured' }[
       gateways
     ];
@@ -24,12 +24,11 @@ export const createEvidence =
       silent: 'its database does not answer',
       'made-read-only': 'its database lives and was made read-only from here',
       refuses: 'its database lives and could not be made read-only from here',
-    }[database.state];
-    const position = 'position' in database && database.position !== '' ? { position: database.position } : {};
-    return { gateways, peerDatabase: database.state, detail: asks ? `${heard}, ${lives}` : heard, ...position };
+    }[peer.state];
+    const detail = asks ? `${heard}, ${lives}` : heard;
+    const position = peer.state === 'made-read-only' && peer.position !== '' ? { position: peer.position } : {};
+    return { gateways, peerDatabase: peer.state, detail, ...position };
   };
-
-const NOT_ASKED: ShutPeer = { state: 'silent' };
 
 /** Asks each gateway by ARP or neighbour solicitation on the VIP's link, as one asks for a stranger. */
 const askGateways = async (config: VipdConfig, now: () => Instant): Promise<Evidence['gateways']> => {

@@ -30,8 +30,15 @@ const ACCOUNTS = [
 
 export const SERVER_IDS = { db1: 1, db2: 2 } as const satisfies Record<NodeName, number>;
 
-/** Start it, with accounts, table, and its channel pointed at the other; both threads stopped, read-only. */
-export const startDatabase = async (node: NodeName, files: NodeFiles): Promise<MariaDb> => {
+/**
+ * Start it, with accounts, table, and its channel pointed at the other; both threads stopped, read-only. `wrap` is put
+ * before its command.
+ */
+export const startDatabase = async (
+  node: NodeName,
+  files: NodeFiles,
+  wrap: readonly string[] = [],
+): Promise<MariaDb> => {
   const server = await startMariaDb({
     dir: files.mysqlDirectory,
     serverId: SERVER_IDS[node],
@@ -39,7 +46,7 @@ export const startDatabase = async (node: NodeName, files: NodeFiles): Promise<M
     bindAddress: '*',
     socket: files.mysqlSocket,
     extra: { max_connections: 400, report_host: ADDRESSES[node].ipv4 },
-    prefix: on(node),
+    prefix: [...on(node), ...wrap],
   });
   await createAccounts(server, ACCOUNTS);
   await pointAt(server, { host: ADDRESSES[node === 'db1' ? 'db2' : 'db1'].ipv4, port: MYSQL_PORT });

@@ -30,6 +30,10 @@ export interface LabOptions {
   readonly semiSync?: 'off' | 'monitor' | 'manage';
   /** A cable between db1 and db2 beside the switch. Default false. */
   readonly secondPath?: boolean;
+  /** Every state directory is a small disk of its own, so that one can be filled. Default false. */
+  readonly smallDisks?: boolean;
+  /** Each host has a wall clock of its own, which can be set. Default false. */
+  readonly ownClocks?: boolean;
   /** Scripts by `PHASE/NAME`, for both nodes. */
   readonly hooks?: Readonly<Record<string, string>>;
   /** Further settings of vipd.yaml, for both nodes. */

@@ -9,6 +9,7 @@ import { type Capture, startCapture } from './capture.js';
 import { attempt, type CommandResult } from './command.js';
 import { createDaemon, type Daemon } from './daemon.js';
 import { APP_PASSWORD, APP_USER, MYSQL_PORT, startDatabase } from './database.js';
+import { mountSmallDisk, unmountDisks } from './disk.js';
 import { applyCuts, bothWays, type Cut, type Traffic } from './faults.js';
 import {
   type LabOptions,
@@ -35,6 +36,7 @@ import {
   setCable,
   type TopologyOptions,
 } from './topology.js';
+import { setWallClock, underWallClock } from './wall-clock.js';
 
 const ASK_TIMEOUT_MS = 5_000;
 const FRESH_EVERY_MS = 5;
@@ -74,6 +76,8 @@ export interface Lab {
   /** All cuts away. Cables stay as they are. */
   heal(): Promise<void>;
   cable(host: HostName, plugged: boolean): Promise<void>;
+  /** Step the wall clock of that host's daemons away from the machine's; seen within a second. Needs `ownClocks`. */
+  setWallClock(host: NodeName | 'w1', offsetSeconds: number): void;
   /** As when the power fails: not another packet, every process dead, nothing kept but the disk. */
   powerOff(node: NodeName): Promise<void>;
   /** The machine boots: network, database, and the agent unless told otherwise. */
@@ -93,19 +97,19 @@ const forNodes = async <T>(make: (node: NodeName) => Promise<T>): Promise<Record
   return { db1, db2 };
 };
 
-const agentOf = (node: NodeName, files: NodeFiles): Daemon =>
+const agentOf = (node: NodeName, files: NodeFiles, clock: readonly string[]): Daemon =>
   createDaemon({
     name: `vipd on ${node}`,
     host: node,
-    argv: [process.execPath, VIPD, '--config', files.config],
+    argv: [...clock, process.execPath, VIPD, '--config', files.config],
     logFile: files.agentLog,
   });
 
-const witnessOf = (files: WitnessFiles): Daemon =>
+const witnessOf = (files: WitnessFiles, clock: readonly string[]): Daemon =>
   createDaemon({
     name: 'vipd witness on w1',
     host: 'w1',
-    argv: [process.execPath, VIPD, 'witness', '--config', files.config],
+    argv: [...clock, process.execPath, VIPD, 'witness', '--config', files.config],
     logFile: files.log,
   });
 
@@ -119,11 +123,13 @@ export const createLab = async (options: LabOptions = {}): Promise<Lab> => {
   await applyCuts([]);
   const files = await forNodes(async (node) => writeNodeFiles(directory, node, options));
   const witnessFiles = writeWitnessFiles(directory);
+  const clock = (host: NodeName | 'w1') => (options.ownClocks ? underWallClock(directory, host) : []);
+  if (options.smallDisks) for (const place of stateDirectories({ files, witnessFiles })) await mountSmallDisk(place);
   // One after the other: the first makes the template that both are copied from.
   for (const node of NODES) await initialise(join(files[node].mysqlDirectory, 'data'));
-  const database = await forNodes((node) => startDatabase(node, files[node]));
-  const agent = { db1: agentOf('db1', files.db1), db2: agentOf('db2', files.db2) };
-  const witness = witnessOf(witnessFiles);
+  const database = await forNodes((node) => startDatabase(node, files[node], clock(node)));
+  const agent = { db1: agentOf('db1', files.db1, clock('db1')), db2: agentOf('db2', files.db2, clock('db2')) };
+  const witness = witnessOf(witnessFiles, clock('w1'));
   if (options.agents ?? true) {
     if (options.witness ?? true) witness.start();
     for (const node of NODES) agent[node].start();
@@ -135,6 +141,12 @@ interface Parts
   extends Pick<Lab, 'directory' | 'options' | 'files' | 'witnessFiles' | 'database' | 'agent' | 'witness'> {
   readonly topology: TopologyOptions;
 }
+
+const stateDirectories = ({ files, witnessFiles }: Pick<Lab, 'files' | 'witnessFiles'>): readonly string[] => [
+  files.db1.stateDirectory,
+  files.db2.stateDirectory,
+  witnessFiles.stateDirectory,
+];
 
 const assemble = (parts: Parts): Lab => {
   const { directory, options, files, database, agent, witness } = parts;
@@ -175,6 +187,7 @@ const assemble = (parts: Parts): Lab => {
       await applyCuts(cuts);
     },
     cable: setCable,
+    setWallClock: (host, offsetSeconds) => setWallClock(directory, host, offsetSeconds),
     powerOff: async (node) => {
       await setCable(node, false);
       await Promise.all([agent[node].stop('SIGKILL'), database[node].stop('SIGKILL')]);
@@ -197,6 +210,7 @@ const assemble = (parts: Parts): Lab => {
       await Promise.all([agent.db1, agent.db2, witness].map((daemon) => daemon.stop('SIGKILL')));
       await Promise.all(NODES.map((node) => database[node].stop('SIGKILL')));
       await removeTopology();
+      if (options.smallDisks) for (const place of stateDirectories(parts)) await unmountDisks(place);
       rmSync(directory, { recursive: true, force: true });
     },
   };

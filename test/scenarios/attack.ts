@@ -20,10 +20,21 @@ const MAX_FRAME_BYTES = 1_200;
 const BATCH = 100;
 const PAUSE_MS = 5;
 
-const [recorded, targets, packets] = process.argv.slice(2);
-if (recorded === undefined || targets === undefined || packets === undefined) {
-  throw new Error('usage: attack PCAP-FILE TARGET,... PACKETS');
+const [packets, ...recordings] = process.argv.slice(2);
+if (packets === undefined || recordings.length < 2) {
+  throw new Error('usage: attack PACKETS TARGET=PCAP-FILE TARGET=PCAP-FILE...');
 }
+
+interface Voter {
+  readonly address: string;
+  /** Genuine frames that it has got before. */
+  readonly file: string;
+}
+
+const voters = recordings.map((recording): Voter => {
+  const [address = '', file = ''] = recording.split('=');
+  return { address, file };
+});
 
 /** UDP payloads of a little-endian pcap file (pcap-savefile(5)). */
 const payloads = (file: Buffer): readonly Buffer[] => {
@@ -45,9 +56,7 @@ const noise = (seed: number, length: number): Buffer => {
   return Buffer.concat(parts).subarray(0, length);
 };
 
-const genuine = payloads(readFileSync(recorded));
-
-const packet = (n: number): Buffer => {
+const packet = (genuine: readonly Buffer[], n: number): Buffer => {
   const frame = genuine[n % genuine.length] ?? Buffer.alloc(0);
   switch (n % 4) {
     case 0:
@@ -59,7 +68,8 @@ const packet = (n: number): Buffer => {
       return forged;
     }
     case 2:
-      return frame.subarray(0, n % Math.max(1, frame.length));
+      // Not to one byte: a witness sends those to itself, and does not count them.
+      return frame.subarray(0, 2 + (n % Math.max(1, frame.length - 2)));
     default:
       return noise(n, n % MAX_FRAME_BYTES);
   }
@@ -69,25 +79,26 @@ const ip = (...args: readonly string[]): void => {
   execFileSync('ip', ['address', ...args]);
 };
 
-const attack = async (target: string, source: string, first: number, count: number): Promise<void> => {
+const attack = async (target: Voter, source: string, first: number, count: number): Promise<void> => {
+  const genuine = payloads(readFileSync(target.file));
   // The address is ours for as long as we send: a target's own must not be, or the packets would stay here.
   ip('add', `${source}/32`, 'dev', 'lo');
   const socket: Socket = createSocket('udp4');
   socket.bind(PORT, source);
   await once(socket, 'listening');
-  socket.connect(PORT, target);
+  socket.connect(PORT, target.address);
   await once(socket, 'connect');
   socket.on('error', () => undefined);
   for (let n = 0; n < count; n += 1) {
-    socket.send(packet(first + n), () => undefined);
+    socket.send(packet(genuine, first + n), () => undefined);
     if (n % BATCH === BATCH - 1) await sleep(PAUSE_MS);
   }
   socket.close();
   ip('del', `${source}/32`, 'dev', 'lo');
 };
 
-const voters = targets.split(',');
 const share = Math.ceil(Number(packets) / voters.length);
-for (const [index, target] of voters.entries()) {
-  await attack(target, voters[(index + 1) % voters.length] ?? target, index * share, share);
+for (const [index, voter] of voters.entries()) {
+  const source = voters[(index + 1) % voters.length] ?? voter;
+  await attack(voter, source.address, index * share, share);
 }

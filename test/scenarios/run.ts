@@ -4,22 +4,38 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { enterSandbox } from '../lab/sandbox.js';
 import { agentFaults } from './agents.js';
+import { CLOCK_FAULTS } from './clock.js';
 import { CRASHES } from './crash.js';
-import { HOSTILE } from './hostile.js';
+import { DISK_FAULTS } from './disk.js';
+import { hostile } from './hostile.js';
 import { NETWORK_FAULTS } from './network.js';
 import { OPERATIONS } from './operator.js';
 import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
+import { RULESET_FAULTS } from './ruleset.js';
 import type { Extent, Scenario } from './stage.js';
+import { starvation } from './starved.js';
+import { STRANGERS } from './stranger.js';
 import { WITNESS_FAULTS } from './witness.js';
 
 const MAX_REPEAT = 1_000;
 
 /** By number, variants of a number in the order of their letters. */
 const scenariosOf = (extent: Extent): readonly Scenario[] =>
-  [...CRASHES, ...agentFaults(extent), ...NETWORK_FAULTS, ...PATHS, ...WITNESS_FAULTS, ...OPERATIONS, ...HOSTILE].sort(
-    (a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id),
-  );
+  [
+    ...CRASHES,
+    ...agentFaults(extent),
+    ...NETWORK_FAULTS,
+    ...PATHS,
+    ...WITNESS_FAULTS,
+    ...OPERATIONS,
+    ...hostile(extent),
+    ...STRANGERS,
+    ...starvation(extent),
+    ...DISK_FAULTS,
+    ...CLOCK_FAULTS,
+    ...RULESET_FAULTS,
+  ].sort((a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id));
 
 interface RunOptions {
   readonly only?: readonly string[];

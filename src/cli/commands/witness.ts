@@ -106,6 +106,7 @@ const serve = async (config: WitnessConfig, log: Logger): Promise<ExitStatus> =>
   service.stopping('stopping');
   clearInterval(round);
   paths.close();
+  log.info({ frames: server.counters() }, 'stopped; what became of the frames, by group');
   return EXIT_DONE;
 };
 
