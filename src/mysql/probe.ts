@@ -4,6 +4,7 @@ import type { DatabaseReport } from '../core/types.js';
 import { asDatabaseError, type DatabaseError, stateOf } from './errors.js';
 import type { ServerStatus } from './flavour.js';
 import { grantStatements, missingGrants } from './grants.js';
+import { createLagMeter, type LagMeter } from './lag.js';
 import type { Links } from './links.js';
 import { makeProbeTable, writeProbe } from './open.js';
 
@@ -55,6 +56,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
   let prepared = false;
   let checkedAtMs = Number.NEGATIVE_INFINITY;
   let missing: Failed | undefined;
+  const lag = createLagMeter();
   const write = createWriteCheck(options, () => emitFailedWrite());
 
   const emit = (report: DatabaseReport): void => {
@@ -65,7 +67,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
   /** The write's own verdict at its own pace, so that `fall` counts writes and not polls. */
   const emitFailedWrite = (): void => {
     if (write.failure === undefined || lastStatus === undefined || lastReport?.state === 'down') return;
-    emit(reportOf(lastStatus, write.failure));
+    emit(reportOf(lastStatus, write.failure, lagOf(lastStatus, lag, nowMs())));
   };
 
   const poll = async (): Promise<void> => {
@@ -73,8 +75,9 @@ export const createProbe = (options: ProbeOptions): Probe => {
       try {
         const status = await readOnce();
         lastStatus = status;
+        const behindMs = lagOf(status, lag, nowMs());
         // Between two failed writes a poll that went well says nothing new.
-        if (write.failure === undefined || missing !== undefined) emit(reportOf(status, missing ?? HEALTHY));
+        if (write.failure === undefined || missing !== undefined) emit(reportOf(status, missing ?? HEALTHY, behindMs));
         return;
       } catch (error) {
         const failure = asDatabaseError(error, 'database probe');
@@ -179,21 +182,28 @@ const HEALTHY: Failed = { state: 'ok', detail: '' };
 const patience = (report: DatabaseReport | undefined): boolean =>
   (report?.state === 'denied' || report?.state === 'full') && report.position === undefined;
 
-const reportOf = (status: ServerStatus, verdict: Failed): DatabaseReport => ({
+/** The server says whether there is a lag to speak of, and not how long it is: not while a thread of the channel rests. */
+const lagOf = ({ channel, position }: ServerStatus, meter: LagMeter, now: number): number | undefined =>
+  channel?.lagMs === undefined ? undefined : meter.read(channel.received, position, now);
+
+const reportOf = (status: ServerStatus, verdict: Failed, lagMs: number | undefined): DatabaseReport => ({
   ...verdict,
   readOnly: status.readOnly,
   position: status.position,
   semiSync: status.semiSync,
   semiSyncReplicas: status.semiSyncReplicas,
-  ...(status.channel === undefined ? {} : { replica: replicaOf(status.channel) }),
+  ...(status.channel === undefined ? {} : { replica: replicaOf(status.channel, lagMs) }),
 });
 
-const replicaOf = (channel: NonNullable<ServerStatus['channel']>): NonNullable<DatabaseReport['replica']> => ({
+const replicaOf = (
+  channel: NonNullable<ServerStatus['channel']>,
+  lagMs: number | undefined,
+): NonNullable<DatabaseReport['replica']> => ({
   io: channel.io,
   sql: channel.sql,
   received: channel.received,
   filters: channel.filters,
-  ...(channel.lagMs === undefined ? {} : { lagMs: channel.lagMs }),
+  ...(lagMs === undefined ? {} : { lagMs }),
   ...(channel.error === undefined ? {} : { error: channel.error }),
 });
 

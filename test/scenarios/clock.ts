@@ -8,7 +8,7 @@ const DAY_SECONDS = 86_400;
 /** Of a day: more than any delay, and far less than the step. */
 const NEAR_SECONDS = 3_600;
 /** Many leases, several check intervals and heartbeats of the channel. */
-const STEADY_MS = 4_000;
+const STEADY_MS = 2_500;
 const LOOK_EVERY_MS = 50;
 const HOSTS = ['db1', 'db2', 'w1'] as const;
 /** Ahead, straight on to behind, and back. */

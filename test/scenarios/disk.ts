@@ -11,7 +11,7 @@ import { waitFor } from '../lab/wait.js';
 import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 /** Many leases, and several elections. */
-const STEADY_MS = 5_000;
+const STEADY_MS = 3_000;
 /** Attempts that were under way when the active died have ended by then. */
 const QUIET_MS = 2_000;
 

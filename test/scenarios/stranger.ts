@@ -7,7 +7,7 @@ import { waitFor } from '../lab/wait.js';
 import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 /** Several attempts of the node to take it, each after a longer wait. */
-const STRANGER_STAYS_MS = 8_000;
+const STRANGER_STAYS_MS = 6_000;
 /** Clients that were told before may still wait for an answer. */
 const ANSWERED_MS = 1_500;
 
