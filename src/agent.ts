@@ -6,6 +6,7 @@ import { createAddressHolder } from './agent/address.js';
 import { createChangeLog } from './agent/changes.js';
 import { createControl } from './agent/control.js';
 import { createEvidence } from './agent/evidence.js';
+import { createHttp } from './agent/http.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
 import { composeStatus, hasWriter, type StatusFacts } from './agent/status.js';
@@ -13,9 +14,9 @@ import { createSteps } from './agent/steps.js';
 import { toCoreConfig } from './config/core-config.js';
 import type { VipdConfig } from './config/types.js';
 import { type Moment, wallText } from './control/moment.js';
-import type { ConfigStatus, HookFailure } from './control/status.js';
+import type { ConfigStatus, HookFailure, Status } from './control/status.js';
 import type { JournalEntry } from './core/effect.js';
-import type { Event } from './core/event.js';
+import type { Event, Outcome } from './core/event.js';
 import type { Message } from './core/message.js';
 import { mayStillHold } from './core/peer-fence.js';
 import type { NodeState } from './core/state.js';
@@ -161,6 +162,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     log: (level, text) => log[level](text),
   });
 
+  const vipOff = (): Promise<Outcome> => {
+    http?.servesUntil(0);
+    return address.off();
+  };
+
   const noteHook = (facts: HookFacts, result: HookResult): void => {
     const failed = result.ran.filter((ran) => ran.exit !== 0);
     const at = momentOf(boottimeMs());
@@ -203,6 +209,8 @@ export const createAgent = (options: AgentOptions): Agent => {
       rejecting = rejects;
       address.rejectNew(rejects);
     }
+    // As soon as a planned move shuts clients out, none should be sent here any more.
+    http?.servesUntil(serves ? (state.owner?.leaseUntil ?? 0) : 0);
     noWriterSince = hasWriter(state, now) ? null : (noWriterSince ?? now);
     const text = `${state.role}, term ${state.owner?.term ?? state.voter.record?.maxTerm ?? 0}`;
     if (text !== summary) service.status(text);
@@ -216,7 +224,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     persist: (record) => store.save(record),
     run: (id, step) => steps?.run(id, step),
     cancel: (id) => steps?.cancel(id),
-    vipOff: () => address.off(),
+    vipOff,
     renewed: (leaseUntil) => address.renew(leaseUntil),
     journal: tell,
     reply: (id, done, ok, text) => control.reply(id, done, ok, text),
@@ -224,7 +232,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     exit: () => leave(false),
     broken: (error) => {
       log.fatal({ err: error }, 'the agent contradicted itself; taking the VIP off and leaving');
-      void address.off().finally(() => leave(true));
+      void vipOff().finally(() => leave(true));
     },
   });
 
@@ -248,20 +256,36 @@ export const createAgent = (options: AgentOptions): Agent => {
     changes,
     config: { ...options.configStatus, loaded: momentOf(startedAt) },
     noWriterSince: hasWriter(state, boottimeMs()) ? null : noWriterSince,
+    http: http?.state() ?? null,
   });
+  const statusOf = async (state: NodeState): Promise<Status> => composeStatus(state, await facts(state));
 
   const control = createControl({
     socket: config.control.socket,
     group: config.control.group,
     dispatch: emit,
     state: loop.state,
-    status: async (state) => composeStatus(state, await facts(state)),
+    status: statusOf,
     history: (limit) => journal.tail(limit),
     acknowledgeHooks: () => {
       hookFailures = [];
     },
     warn: (text) => log.warn(text),
   });
+
+  const http = config.http
+    ? createHttp({
+        listen: config.http.listen,
+        group: config.group,
+        node: self,
+        status: async () => {
+          const state = loop.state();
+          if (!state) throw new Error('the agent is starting');
+          return statusOf(state);
+        },
+        log: (level, text) => log[level](text),
+      })
+    : null;
 
   const leave = (failed: boolean): void => {
     loop.stop();
@@ -270,12 +294,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     steps?.cancelAll();
     stopSalvage();
     paths.close();
-    void Promise.allSettled([channel?.close(), address.off(), database?.stop(), control.close(), journal.close()]).then(
-      () => {
-        address.close();
-        options.onExit(failed);
-      },
-    );
+    const closing = [channel?.close(), vipOff(), database?.stop(), control.close(), journal.close(), http?.close()];
+    void Promise.allSettled(closing).then(() => {
+      address.close();
+      options.onExit(failed);
+    });
   };
 
   const startChecks = (): void => {
@@ -309,6 +332,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         );
       await paths.start();
       await control.open();
+      http?.open();
       database = createDatabase({
         ...databaseTarget(config),
         credentials,

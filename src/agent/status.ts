@@ -5,6 +5,7 @@ import type { Moment } from '../control/moment.js';
 import {
   type ConfigStatus,
   type HookFailure,
+  type HttpStatus,
   type NodeStatus,
   STATUS_FORMAT,
   type Status,
@@ -39,6 +40,7 @@ export interface StatusFacts {
   readonly changes: ChangeLog;
   readonly config: ConfigStatus;
   readonly noWriterSince: Instant | null;
+  readonly http: HttpStatus | null;
 }
 
 export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
@@ -87,9 +89,11 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
       framesAccepted: facts.counters.accepted ?? 0,
       framesDropped: dropCauses(facts.counters),
       stalls: s.stalls,
+      ...facts.changes.counts(),
     },
     hooks: { failures: facts.hookFailures },
     config: facts.config,
+    http: facts.http,
   };
 };
 

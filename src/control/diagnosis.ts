@@ -246,6 +246,11 @@ const localProblems = (status: Status): readonly Problem[] => {
     const text = `the fence command failed: ${protection.fence.last.detail}`;
     problems.push({ severity: 'warning', brief: 'fence failed', text, next: 'try the command of "fence" by hand' });
   }
+  if (status.http?.listening === false) {
+    const text = `the HTTP server does not listen on ${status.http.listen}, and tries again: ${status.http.error}`;
+    const next = 'see who has the port ("ss -ltnp"), or change http.listen';
+    problems.push({ severity: 'warning', brief: 'no HTTP', text, next });
+  }
   if (counters.stalls.longestMs > lease.lengthMs) {
     const text = `this agent was once not scheduled for ${formatElapsed(counters.stalls.longestMs)}, longer than the lease of ${formatElapsed(lease.lengthMs)}`;
     problems.push({ severity: 'note', brief: 'stalls', text, next: '' });

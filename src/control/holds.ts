@@ -22,3 +22,6 @@ const SENTENCES = {
 } as const satisfies Record<HoldName, string>;
 
 export const holdOf = (name: HoldName): Hold => ({ name, why: SENTENCES[name] });
+
+/** Every hold that there is. */
+export const HOLD_NAMES: readonly string[] = Object.keys(SENTENCES);

@@ -133,9 +133,12 @@ export const allWell: Status = {
     framesAccepted: 148_213,
     framesDropped: { replay: 3, 'bad-mac': 0 },
     stalls: { count: 1, longestMs: 140 },
+    roles: { starting: 1, standby: 1, candidate: 1, promoting: 1, active: 1 },
+    journal: { transition: 5, step: 4, notice: 2 },
   },
   hooks: { failures: [] },
   config: { path: '/etc/vipd/vipd.yaml', version: '5f2c91d0', loaded: moment(88_000_000) },
+  http: { listen: '127.0.0.1:8694', listening: true, error: '' },
 };
 
 /** `status` as the other node would tell it; what only that node can know of itself stays. */
@@ -262,6 +265,11 @@ export const STATES = {
       failures: [{ at: moment(7_379_000), phase: 'post-promote', name: '10-dns', detail: 'no end within 10s, killed' }],
     },
     counters: { ...allWell.counters, stalls: { count: 4, longestMs: 912 } },
+    http: {
+      listen: '127.0.0.1:8694',
+      listening: false,
+      error: 'listen EADDRINUSE: address already in use 127.0.0.1:8694',
+    },
   },
 } satisfies Record<string, Status>;
 

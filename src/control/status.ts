@@ -46,6 +46,8 @@ export interface Status {
   readonly counters: Counters;
   readonly hooks: HooksStatus;
   readonly config: ConfigStatus;
+  /** This node's HTTP server; null: none is configured. */
+  readonly http: HttpStatus | null;
 }
 
 /** One database host. What is said of the peer is its last word: see `agent.heardMsAgo` for its age. */
@@ -227,6 +229,10 @@ export interface Counters {
   readonly framesDropped: Readonly<Record<string, number>>;
   /** Times that the agent was not scheduled for longer than an interval. */
   readonly stalls: { readonly count: number; readonly longestMs: Millis };
+  /** How often this node entered each role. */
+  readonly roles: Readonly<Partial<Record<Role, number>>>;
+  /** Entries of the journal by kind. */
+  readonly journal: Readonly<Partial<Record<JournalEntry['kind'], number>>>;
 }
 
 export interface HooksStatus {
@@ -247,6 +253,14 @@ export interface ConfigStatus {
   /** A digest of the file as loaded, to compare the nodes with; empty: unknown. */
   readonly version: string;
   readonly loaded: Moment | null;
+}
+
+export interface HttpStatus {
+  /** `127.0.0.1:8694`, as configured. */
+  readonly listen: string;
+  readonly listening: boolean;
+  /** Why it does not listen; it is tried again for as long as it takes. Else empty. */
+  readonly error: string;
 }
 
 /** One line of the journal, as `vipctl history --json` prints it. */

@@ -1,7 +1,7 @@
 /** `vipctl status`: as text, as JSON, or as a picture that is kept up to date. */
 
 import { request } from '../../control/client.js';
-import { diagnose, headline } from '../../control/diagnosis.js';
+import { reportOf } from '../../control/report.js';
 import { STATUS_FORMAT, type Status } from '../../control/status.js';
 import { renderStatus } from '../render/status.js';
 import { ask, type Context, QUESTION_TIMEOUT_MS } from './ask.js';
@@ -14,11 +14,7 @@ export const showStatus = async (context: Context): Promise<ExitStatus> =>
 
 /** The status with `headline` and `problems` added, so that monitoring need not judge for itself. */
 export const showStatusJson = async (context: Context): Promise<ExitStatus> =>
-  withStatus(context, (status) => {
-    const problems = diagnose(status);
-    const report = { ...status, headline: headline(status, problems), problems };
-    context.terminal.out(`${JSON.stringify(report, null, 2)}\n`);
-  });
+  withStatus(context, (status) => context.terminal.out(`${JSON.stringify(reportOf(status), null, 2)}\n`));
 
 /** Until Ctrl-C. An agent that goes away is said so, and waited for. */
 export const watchStatus = async (context: Context): Promise<ExitStatus> => {
