@@ -55,12 +55,19 @@ const run = (port: NonNullable<typeof parentPort>, data: HttpThreadData): void =
   const asker = createStatusAsker({ ask: () => tell({ type: 'ask' }), now: boottimeMs });
   port.on('message', (message: FromAgent) => asker.told(message));
 
-  const isActive = (): boolean => serving.until() > boottimeMs();
+  let rendered: { readonly of: Status; readonly active: boolean; readonly text: Promise<string> } | null = null;
+  /** Many that scrape at once read one text. */
   const render = (status: Status): Promise<string> => {
+    const active = serving.until() > boottimeMs();
+    if (rendered?.of !== status || rendered.active !== active)
+      rendered = { of: status, active, text: write(status, active) };
+    return rendered.text;
+  };
+  const write = (status: Status, active: boolean): Promise<string> => {
     const [self, peer] = status.nodes;
     if (self === undefined || peer === undefined) throw new Error('the status names fewer than two nodes');
-    const facts = { report: reportOf(status), self, peer, active: isActive(), process: processFacts() };
-    return metrics.render({ ...facts, requests: requests.all() });
+    const known = { report: reportOf(status), self, peer, active, requests: requests.all(), process: processFacts() };
+    return metrics.render(known);
   };
   const facts: HttpFacts = {
     group: data.group,

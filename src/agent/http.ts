@@ -25,6 +25,9 @@ export interface HttpOptions {
   /** Rejects, saying why, where there is none yet. */
   readonly status: () => Promise<Status>;
   readonly log: (level: 'debug' | 'info' | 'warn', text: string) => void;
+  /** The program of the thread. */
+  readonly program?: URL;
+  readonly restartMs?: Millis;
 }
 
 /** Nothing here fails, or waits for, what the agent is for. */
@@ -41,31 +44,33 @@ const HEAP_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 } 
 /** A thread that ended is started again after this long, then after twice as long, and so on. */
 const RESTART_MS: Millis = 1_000;
 const MAX_RESTART_MS: Millis = 60_000;
+const MS_PER_SECOND = 1_000;
 
 export const createHttp = (options: HttpOptions): Http => {
-  const { listen, log } = options;
+  const { listen, log, program = new URL('./http-thread.js', import.meta.url), restartMs = RESTART_MS } = options;
   const where = listen.family === 6 ? `[${listen.address}]:${listen.port}` : `${listen.address}:${listen.port}`;
   const serving = createServing();
   let thread: Worker | null = null;
   let restart: NodeJS.Timeout | undefined;
-  let waitMs = RESTART_MS;
+  let waitMs = restartMs;
   let listening = false;
   let error = 'it has not started yet';
   let closed = false;
 
-  const failed = (why: string): void => {
+  const failed = (why: string, retryInMs: Millis): void => {
     // Told once, and again only where the reason is another: it is tried for as long as it takes.
-    log(why === error ? 'debug' : 'warn', `the HTTP server does not listen on ${where}: ${why}; it is tried again`);
+    const level = why === error ? 'debug' : 'warn';
+    log(level, `the HTTP server does not listen on ${where}: ${why}; tried again in ${retryInMs / MS_PER_SECOND} s`);
     listening = false;
     error = why;
   };
 
   const onState = (state: ListenState): void => {
-    if (!state.listening) return failed(state.error);
+    if (!state.listening) return failed(state.error, state.retryInMs);
     log('info', `health and metrics are at http://${where}`);
     listening = true;
     error = '';
-    waitMs = RESTART_MS;
+    waitMs = restartMs;
   };
 
   const answer = async (asker: Worker): Promise<void> => {
@@ -79,7 +84,7 @@ export const createHttp = (options: HttpOptions): Http => {
   const start = (): void => {
     const { group, node } = options;
     const workerData: HttpThreadData = { listen, group, node, serving: serving.memory };
-    const started = new Worker(new URL('./http-thread.js', import.meta.url), {
+    const started = new Worker(program, {
       workerData,
       env: {},
       name: 'http',
@@ -95,7 +100,7 @@ export const createHttp = (options: HttpOptions): Http => {
     });
     started.on('exit', () => {
       if (closed) return;
-      failed(why);
+      failed(why, waitMs);
       restart = setTimeout(start, waitMs);
       waitMs = Math.min(2 * waitMs, MAX_RESTART_MS);
     });
