@@ -211,6 +211,11 @@ const protection: readonly Metric[] = [
     ['layer'],
   ),
   gauge(
+    'vipd_fence_ok',
+    '1 where the fence command worked when it was run last; none where it was not run.',
+    ({ report }) => flag(report.protection.fence.last?.ok ?? null),
+  ),
+  gauge(
     'vipd_vip_present',
     "1 while the VIP is on this node's interface, as the kernel says.",
     ({ report }) =>
