@@ -13,6 +13,7 @@ import { type Context, OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './
 import { durationUpTo } from './duration.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_USAGE, type ExitStatus } from './exit-status.js';
 import { showHistory } from './history.js';
+import { addImport } from './import.js';
 import { isActive } from './is-active.js';
 import { DEFAULT_CONFIG, findSocket } from './socket-path.js';
 import { showStatus, showStatusJson, watchStatus } from './status.js';
@@ -71,7 +72,8 @@ export const runVipctl = async (argv: readonly string[], surroundings: Surroundi
   }
 };
 
-const buildProgram = (surroundings: Surroundings, end: (status: ExitStatus) => void): Command => {
+/** The command line itself, also for what is made from it: manual pages and completions. */
+export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatus) => void): Command => {
   const { terminal } = surroundings;
   const program = new Command('vipctl')
     .description('Shows and steers the vipd agent on this host.')
@@ -97,6 +99,7 @@ const buildProgram = (surroundings: Surroundings, end: (status: ExitStatus) => v
   addMoves(program, withAgent);
   addHolds(program, withAgent);
   addCheckConfig(program, surroundings, end);
+  addImport(program, terminal, end);
   return program;
 };
 
