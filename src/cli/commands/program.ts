@@ -12,6 +12,7 @@ import {
 import { type Context, OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './ask.js';
 import { durationUpTo } from './duration.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_USAGE, type ExitStatus } from './exit-status.js';
+import { renderExamples, renderExits, VIPCTL_EXAMPLES, VIPCTL_EXITS } from './help.js';
 import { showHistory } from './history.js';
 import { addImport } from './import.js';
 import { isActive } from './is-active.js';
@@ -41,20 +42,10 @@ const PROMOTION_TIMEOUT_MS = 120_000;
 
 const HELP = `
 Examples:
-  vipctl status                       who is active, what is wrong, what to type next
-  vipctl status --watch               the same, kept up to date
-  vipctl switchover --dry-run         what a planned move would do, and what would stop it
-  vipctl switchover                   move to the standby
-  vipctl pause --for 30m              nothing moves by itself for half an hour
-  vipctl history -n 20                the last changes, refusals and steps
-  vipctl is-active && run-backup      only where this node is active
+${renderExamples(VIPCTL_EXAMPLES)}
 
 Exit status:
-  0  done
-  1  refused or failed; the reason is on stderr
-  2  usage
-  3  no agent answers
-  4  configuration invalid`;
+${renderExits(VIPCTL_EXITS)}`;
 
 /** Runs one command line, without `node` and the script's name. Never rejects for what an operator may do. */
 export const runVipctl = async (argv: readonly string[], surroundings: Surroundings): Promise<ExitStatus> => {
