@@ -34,6 +34,12 @@ for program in vipd vipctl; do
 done
 
 install -m 0644 systemd/*.service /etc/systemd/system/
+install -D -m 0644 -t /usr/share/man/man8 man/*.8 && install -D -m 0644 -t /usr/share/man/man5 man/*.5
+for program in vipd vipctl; do
+  install -D -m 0644 completions/$program.bash /usr/share/bash-completion/completions/$program
+  install -D -m 0644 completions/_$program /usr/share/zsh/vendor-completions/_$program
+  install -D -m 0644 completions/$program.fish /usr/share/fish/vendor_completions.d/$program.fish
+done
 install -D -m 0644 systemd/sysusers.d/vipd.conf /usr/lib/sysusers.d/vipd.conf
 install -D -m 0644 systemd/tmpfiles.d/vipd.conf /usr/lib/tmpfiles.d/vipd.conf
 systemd-sysusers vipd.conf

@@ -1,7 +1,7 @@
 /** The pages are shown without a warning, and zsh and fish complete as they should, each by the real program. */
 
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -42,7 +42,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 test.each(TYPED)('fish: $words', async ({ words, offers }) => {
-  const line = words.map((word) => (word === '' ? '' : word)).join(' ');
+  const line = words.join(' ');
   const script = `source ${COMPLETIONS}/${words[0]}.fish; complete -C '${line}'`;
   const output = await outputOf(directory, 'fish', ['--no-config', '-c', script]);
   expect(
@@ -55,30 +55,43 @@ test.each(TYPED)('fish: $words', async ({ words, offers }) => {
   ).toEqual(offers);
 });
 
-/** A zsh with a terminal, in which Tab prints what completion adds, and ends. */
-const ZSH = `
-zmodload zsh/zpty
-zpty shell zsh -f -i
-zpty -w shell "PROMPT= RPROMPT= fpath=($1 \\$fpath); autoload -Uz compinit; compinit -u -D"
-zpty -w shell 'compadd() {
+/** What an interactive zsh is told: to write down what completion would add, and to end then. */
+const ZSHRC = `
+fpath=(${COMPLETIONS} $fpath)
+autoload -Uz compinit
+compinit -u -D
+compadd() {
+  # Those that only fill arrays for a later call add nothing.
   [[ " $* " == *" -"[OAD]" "* ]] && { builtin compadd "$@"; return }
   local -a offers
   builtin compadd -A offers "$@"
-  print -rl -- "offer:"$^offers
+  (( $#offers )) && print -rl -- $offers >> offers
   builtin compadd "$@"
 }
-ended() { print -r -- the-end; exit }
-comppostfuncs=(ended)
-bindkey "^I" complete-word
-cd '$2
-zpty -w -n shell "$3"$'\\t'
-zpty -r -m shell text '*the-end*'
-print -r -- $text
+comppostfuncs=(exit)
+PROMPT='ready> '
+`;
+
+/** Gives it a terminal, waits for its prompt, types, and waits for its end. */
+const ZSH = `
+zmodload zsh/zpty
+zpty shell zsh -i
+zpty -r -m shell text '*ready> *'
+zpty -w -n shell "$1"$'\\t'
+while zpty -r shell text; do :; done
 zpty -d shell
 `;
 
 test.each(TYPED)('zsh: $words', async ({ words, offers }) => {
-  const output = await outputOf(directory, 'zsh', ['-f', '-c', ZSH, 'zsh', COMPLETIONS, directory, words.join(' ')]);
-  const offered = [...output.matchAll(/offer:([^\r\n]+)/g)].map((match) => match[1] ?? '');
-  expect(sameOffers(offered)).toEqual(offers);
+  const file = join(directory, 'offers');
+  writeFileSync(file, '');
+  writeFileSync(join(directory, '.zshrc'), ZSHRC);
+  await outputOf(directory, 'zsh', ['-f', '-c', ZSH, 'zsh', words.join(' ')]);
+  expect(
+    sameOffers(
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
+    ),
+  ).toEqual(offers);
 });
