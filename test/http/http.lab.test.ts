@@ -109,7 +109,7 @@ inSandbox('test/http/http.lab.test.ts', () => {
     });
     const rows = await rowsOf(lab, active);
     const writes = load.fresh.attempts.flatMap(({ id, acknowledged, begin, end }): readonly Write[] => {
-      const node = rows.get(id);
+      const node = rows.get(id)?.node;
       return acknowledged && node !== undefined ? [{ node, begin, end }] : [];
     });
     const journals = { db1: await lab.journal('db1'), db2: await lab.journal('db2') };
