@@ -9,6 +9,8 @@ export default defineConfig({
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['**/*.lab.test.ts', 'test/scenarios/**', 'node_modules/**'],
+          // Nothing here takes more than a few seconds; a busy machine may take ten times as long.
+          testTimeout: 60_000,
         },
       },
       {
