@@ -5,7 +5,7 @@
  */
 
 import { readlinkSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { answerTo, type HttpFacts, knownPath } from '../control/http-answer.js';
@@ -35,15 +35,20 @@ const countRequests = () => {
 };
 
 /** A thread begins with the priority of the one that made it (setpriority(2), Bugs), which goes before all others here. */
-const goBehindTheAgent = (): void => setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NORMAL);
-const NORMAL = constants.priority.PRIORITY_NORMAL;
+const goBehindTheAgent = (): void => {
+  const thread = Number(basename(readlinkSync('/proc/thread-self')));
+  // Whoever was made to go behind others already may not go further forward.
+  if (getPriority(thread) < constants.priority.PRIORITY_NORMAL) setPriority(thread, constants.priority.PRIORITY_NORMAL);
+};
+
+const STARTED_UNIX_MS = Date.now() - process.uptime() * 1_000;
 
 const processFacts = (): MetricFacts['process'] => {
   const { user, system } = process.cpuUsage();
   return {
     cpuSeconds: (user + system) / 1e6,
     residentBytes: process.memoryUsage.rss(),
-    startedUnixMs: Date.now() - process.uptime() * 1_000,
+    startedUnixMs: STARTED_UNIX_MS,
   };
 };
 

@@ -47,7 +47,7 @@ const verdict = ({ group, node }: HttpFacts, said: { readonly ok: boolean } & Re
 /** The clock and the lease decide, not what the agent last said: an agent that hangs does not stay active here. */
 const active: Question = async (facts) => {
   const leaseLeftMs = Math.max(0, facts.servesUntil() - facts.now());
-  return verdict(facts, { ok: leaseLeftMs > 0, active: leaseLeftMs > 0, leaseLeftMs });
+  return verdict(facts, { ok: leaseLeftMs > 0, active: leaseLeftMs > 0, leaseLeftMs: Math.ceil(leaseLeftMs) });
 };
 
 const standby: Question = async (facts, parameters) => {
