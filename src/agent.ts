@@ -21,7 +21,7 @@ import type { Message } from './core/message.js';
 import { mayStillHold } from './core/peer-fence.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
-import { peerHeard } from './core/turn.js';
+import { isPairAlone, peerHeard } from './core/turn.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { createScriptCheck, type ScriptCheck } from './health/script.js';
 import { bootId, boottimeMs } from './host/clock.js';
@@ -376,7 +376,8 @@ export const createAgent = (options: AgentOptions): Agent => {
         gatherEvidence: createEvidence(config, shutPeerDatabase, boottimeMs),
         peerMayServe: () => {
           const state = loop.state();
-          if (!state?.promotion) return false;
+          // Without a witness the evidence has shut it before the election (protocol.md).
+          if (!state?.promotion || isPairAlone(state)) return false;
           const now = boottimeMs();
           return !peerHeard(state, now) && mayStillHold(state, state.promotion.servedBefore, now);
         },
