@@ -91,6 +91,10 @@ export const queryOrInterrupt = async (
   }
 };
 
+/** After a stall of ours timers come first, though the answer lies in the socket: it is read before anything is called late. */
+const afterReading = (deadlineMs: number, late: () => void): NodeJS.Timeout =>
+  setTimeout(() => setImmediate(late), deadlineMs);
+
 const login = (target: Target, credentials: Credentials, deadlineMs: number): Promise<Session> =>
   new Promise((resolve, reject) => {
     const attempted = `connect to ${describeTarget(target)} as ${credentials.user}`;
@@ -106,9 +110,8 @@ const login = (target: Target, credentials: Credentials, deadlineMs: number): Pr
       socket.destroy();
       reject(asDatabaseError(error, attempted));
     };
-    const timer = setTimeout(
-      () => fail(new DatabaseError('hanging', 0, `${attempted}: no answer within ${deadlineMs} ms`)),
-      deadlineMs,
+    const timer = afterReading(deadlineMs, () =>
+      fail(new DatabaseError('hanging', 0, `${attempted}: no answer within ${deadlineMs} ms`)),
     );
     let connection: Connection;
     try {
@@ -187,10 +190,9 @@ const makeSession = (connection: Connection, socket: Socket): Session => {
       const fail = (error: DatabaseError) => {
         if (settle()) reject(asDatabaseError(error, quote(sql)));
       };
-      const timer = setTimeout(
-        () => end(new DatabaseError('hanging', 0, `${quote(sql)}: no answer within ${deadlineMs} ms`)),
-        deadlineMs,
-      );
+      const timer = afterReading(deadlineMs, () => {
+        if (pending.has(fail)) end(new DatabaseError('hanging', 0, `${quote(sql)}: no answer within ${deadlineMs} ms`));
+      });
       pending.add(fail);
       connection.query(sql, (error: unknown, rows: unknown) => {
         if (error) fail(asDatabaseError(error, quote(sql)));

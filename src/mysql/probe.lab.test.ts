@@ -2,6 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { initialise, makeServerDir, startMariaDb } from '../../test/lab/mariadb.js';
 import { createDatabase } from './database.js';
@@ -49,6 +50,26 @@ describe('a server that answers', () => {
     // The probe's writes are in nobody's binary log.
     expect(one.database.lastReport()?.position).toBe('mariadb:0-1-3');
     expect(await standby.sql('SELECT * FROM vipd.vipd_probe')).toEqual([]);
+  });
+});
+
+describe('an agent that is held up itself', () => {
+  test('does not take its server for hanging', async () => {
+    const server = await startServer(cleanup, 1);
+    const { database, reports } = watch(cleanup, server, {
+      pollMs: 1,
+      check: { intervalMs: 20, timeoutMs: 200, writeProbe: true },
+    });
+    database.setServing(true);
+    database.start();
+    await eventually(() => database.lastReport()?.state === 'ok');
+    for (let times = 0; times < 40; times += 1) {
+      await sleep(times % 7);
+      const until = performance.now() + 250;
+      while (performance.now() < until);
+    }
+    await sleep(300);
+    expect(reports.filter(({ state }) => state === 'hanging')).toEqual([]);
   });
 });
 

@@ -41,6 +41,8 @@ const STEP_LINKS = ['command', 'aside'] as const;
 
 /** A first attempt, and the one immediate reconnect that proves an end of file. */
 const ATTEMPTS = 2;
+/** Of its timeout, what each statement of a probe has at least. */
+const LEAST_SHARE = 0.25;
 
 type Failed = { readonly state: DatabaseReport['state']; readonly detail: string };
 
@@ -92,7 +94,8 @@ export const createProbe = (options: ProbeOptions): Probe => {
 
   const readOnce = async (): Promise<ServerStatus> => {
     const endsAtMs = nowMs() + options.timeoutMs;
-    const leftMs = () => Math.max(1, endsAtMs - nowMs());
+    // A stall of ours eats the time as well: what is asked after it must have some, or a healthy server counts as hanging.
+    const leftMs = () => Math.max(options.timeoutMs * LEAST_SHARE, endsAtMs - nowMs());
     const { session, flavour } = await links.get('monitor', leftMs());
     const ask = (sql: string) => session.query(sql, leftMs());
     const status = await flavour.readStatus(ask);
@@ -236,13 +239,16 @@ const createWriteCheck = (options: ProbeOptions, onFailure: () => void): WriteCh
 
   const attempt = async (mine: number): Promise<void> => {
     underway = true;
-    const overdue = () =>
+    const overdue = () => {
+      if (!underway || mine !== generation) return;
       fail({
         state: 'failed',
         detail: `a small write has not returned within ${options.timeoutMs} ms: disk full or frozen?`,
       });
+    };
     clearInterval(late);
-    late = setInterval(overdue, options.timeoutMs);
+    // As for every answer: one that lies in the socket after a stall of ours is read first.
+    late = setInterval(() => setImmediate(overdue), options.timeoutMs);
     try {
       const { session } = await links.get('writer', options.timeoutMs);
       await writeProbe(session, STUCK_WRITE_MS);
