@@ -127,13 +127,21 @@ const lagOf = (seconds: string): { readonly lagMs?: number } => {
   return seconds !== '' && Number.isFinite(lagMs) && lagMs >= 0 ? { lagMs } : {};
 };
 
+/**
+ * Errors of the client library (2000 to 2999, both manuals): the receiver tried again until it was told to stop, and MySQL
+ * goes on showing the last one. Whoever starts it again may find the source there.
+ */
+const isConnectionError = (errno: number): boolean => errno >= 2_000 && errno < 3_000;
+
 /** A row of SHOW SLAVE/REPLICA STATUS. */
 export const parseChannel = (row: Row, columns: ChannelColumns, received: Position): Channel => {
   const io = receiverState(text(row, columns.receiver));
   const sql = text(row, columns.applier) === 'Yes' ? 'running' : 'stopped';
-  const receiverError = number(row, 'Last_IO_Errno') === 0 ? '' : text(row, 'Last_IO_Error');
+  const receiverErrno = number(row, 'Last_IO_Errno');
+  const receiverError = receiverErrno === 0 ? '' : text(row, 'Last_IO_Error');
   const applierError = number(row, 'Last_SQL_Errno') === 0 ? '' : text(row, 'Last_SQL_Error');
-  const error = sql === 'stopped' && applierError !== '' ? applierError : io === 'stopped' ? receiverError : '';
+  const stoppedReceiver = io === 'stopped' && !isConnectionError(receiverErrno) ? receiverError : '';
+  const error = sql === 'stopped' && applierError !== '' ? applierError : stoppedReceiver;
   return {
     io,
     sql,
@@ -141,7 +149,7 @@ export const parseChannel = (row: Row, columns: ChannelColumns, received: Positi
     ...lagOf(text(row, columns.lag)),
     ...(error === '' ? {} : { error }),
     ...(receiverError === '' ? {} : { receiverError }),
-    receiverErrno: number(row, 'Last_IO_Errno'),
+    receiverErrno,
     filters: FILTER_COLUMNS.some((column) => text(row, column) !== ''),
     sourceServerId: number(row, columns.sourceServerId),
   };

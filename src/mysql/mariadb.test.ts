@@ -96,6 +96,19 @@ describe('status', () => {
     expect(channel).toMatchObject(expected);
   });
 
+  test('the error of a receiver that tried again until it was told to stop is not a stopping error', async () => {
+    const row = {
+      ...CHANNEL,
+      Slave_IO_Running: 'No',
+      Slave_SQL_Running: 'No',
+      Last_IO_Errno: 2003,
+      Last_IO_Error: 'error reconnecting',
+    };
+    const { channel } = await status({ read_only: 1, binlog_state: '', slave_pos: '' }, row);
+    expect(channel).toMatchObject({ sql: 'stopped', receiverError: 'error reconnecting' });
+    expect(channel).not.toHaveProperty('error');
+  });
+
   test('an error that stopped nothing is not a stopping error', async () => {
     const row = {
       ...CHANNEL,
