@@ -4,7 +4,7 @@ import type { Verdict } from './message.js';
 import { dropOrder } from './order.js';
 import { containsPosition } from './position.js';
 import { keptLease } from './timing.js';
-import { hold, livePeer, peerHeard, type Turn, unhold } from './turn.js';
+import { hold, livePeer, peerHeard, servedLast, type Turn, unhold } from './turn.js';
 import type { Term } from './types.js';
 
 /**
@@ -15,9 +15,10 @@ export const isBlind = (turn: Turn, servedTerm: Term, sync: boolean): boolean =>
   const { s, now } = turn;
   const { record } = s.voter;
   if (!record || s.order?.acceptLoss || peerHeard(s, now) || servedTerm === 0) return false;
-  const servedLast = record.holder === s.config.self && record.maxTerm === servedTerm;
+  // The record tells it after a restart; in memory it outlives an attempt of ours to take our own place that failed.
+  const served = (record.holder === s.config.self && record.maxTerm === servedTerm) || servedLast(s, servedTerm);
   const followed = s.peer.servedSeen >= servedTerm;
-  if (record.dataTerm >= servedTerm && (servedLast || followed || sync)) return false;
+  if (record.dataTerm >= servedTerm && (served || followed || sync)) return false;
   const lacking =
     record.dataTerm < servedTerm
       ? `term ${servedTerm} served last, and this node's data is of term ${record.dataTerm}`
