@@ -17,14 +17,19 @@ export const verdict = (s: NodeState): HealthVerdict => {
   if (s.database.health === 'failed') return { health: 'failed', cause: s.database.cause, by: 'database' };
   const link = s.linksDown[0];
   if (link !== undefined) return { health: 'failed', cause: `link ${link} is down`, by: 'link' };
-  const checks = [...s.checks];
-  const failed = checks.find(([, check]) => check.health === 'failed');
+  const failed = firstCheck(s, 'failed');
   if (failed) return { health: 'failed', cause: `check ${failed[0]}: ${failed[1].detail}`, by: 'check' };
   if (s.database.health === 'unknown')
     return { health: 'unknown', cause: s.database.cause || 'database not seen yet', by: 'none' };
-  const rising = checks.find(([, check]) => check.health === 'unknown');
+  const rising = firstCheck(s, 'unknown');
   if (rising) return { health: 'unknown', cause: `check ${rising[0]} is still rising`, by: 'none' };
   return { health: 'ok', cause: '', by: 'none' };
+};
+
+/** In the order of the configuration. */
+const firstCheck = (s: NodeState, health: Health): readonly [string, CheckState] | undefined => {
+  for (const entry of s.checks) if (entry[1].health === health) return entry;
+  return undefined;
 };
 
 /** Told by events of their own; what is configured for them are counts only. */

@@ -28,7 +28,7 @@ export const differencePosition = (a: Position, b: Position): string => {
 
 /** Everything that either has. */
 export const mergePositions = (a: Position, b: Position): Position => {
-  if (a === '') return b;
+  if (a === '' || a === b) return b;
   if (b === '' || flavourOf(a) !== flavourOf(b)) return a;
   const merged = new Map(parse(a));
   for (const [source, ranges] of parse(b)) merged.set(source, unite([...(merged.get(source) ?? []), ...ranges]));
@@ -90,7 +90,8 @@ const format = (flavour: string, sources: Sources): string => {
     .join(',');
 };
 
-const bySource = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
+/** One collator for all: `localeCompare` makes one for each pair. */
+const { compare: bySource } = new Intl.Collator('en', { numeric: true });
 
 const unite = (ranges: readonly (readonly [number, number])[]): Ranges => {
   const united: [number, number][] = [];

@@ -13,8 +13,54 @@ export interface Turn {
 }
 
 export const set = (turn: Turn, patch: Partial<NodeState>): void => {
-  turn.s = { ...turn.s, ...patch };
+  turn.s = Object.assign(copy(turn.s), patch);
 };
+
+/**
+ * Field by field: V8 makes a literal of known fields some twenty times faster than it spreads an object of forty, and
+ * every event makes several.
+ */
+const copy = (s: NodeState): NodeState => ({
+  config: s.config,
+  role: s.role,
+  roleSince: s.roleSince,
+  startedAt: s.startedAt,
+  voter: s.voter,
+  nextId: s.nextId,
+  beats: s.beats,
+  peer: s.peer,
+  witnessHeard: s.witnessHeard,
+  database: s.database,
+  checks: s.checks,
+  linksDown: s.linksDown,
+  holds: s.holds,
+  pauseUntil: s.pauseUntil,
+  owner: s.owner,
+  election: s.election,
+  promotion: s.promotion,
+  handoff: s.handoff,
+  fencing: s.fencing,
+  releasing: s.releasing,
+  following: s.following,
+  moving: s.moving,
+  yieldUntil: s.yieldUntil,
+  retryAt: s.retryAt,
+  failedPromotions: s.failedPromotions,
+  failedElections: s.failedElections,
+  askedTerm: s.askedTerm,
+  order: s.order,
+  failovers: s.failovers,
+  lastChangeAt: s.lastChangeAt,
+  lastOwner: s.lastOwner,
+  wish: s.wish,
+  wishAnswer: s.wishAnswer,
+  stopping: s.stopping,
+  evidence: s.evidence,
+  notices: s.notices,
+  stalls: s.stalls,
+  witnessPollAt: s.witnessPollAt,
+  applied: s.applied,
+});
 
 export const send = (turn: Turn, to: VoterName, message: Message): void => {
   turn.effects.push({ type: 'send', to, message });
