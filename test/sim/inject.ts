@@ -14,7 +14,7 @@ const RESTART_MS = 150;
 
 export const schedule = (world: World, fault: Fault): void => {
   at(world, fault.at - world.now, () => {
-    log(world, 'FAULT', describeFault(fault).trim());
+    if (world.trace) log(world, 'FAULT', describeFault(fault).trim());
     note(world, fault.at);
     begin(world, fault);
   });

@@ -78,6 +78,8 @@ export interface Counts {
   fences: number;
 }
 
+export const noCounts: Counts = { acknowledged: 0, lost: 0, takeovers: 0, handoffs: 0, inSync: 0, fences: 0 };
+
 export const createLedger = (): Ledger => ({
   violation: null,
   owners: new Map(),
@@ -93,7 +95,7 @@ export const createLedger = (): Ledger => ({
   dataTerms: [0, 0],
   recordLost: false,
   lastCommandAt: Number.NEGATIVE_INFINITY,
-  counts: { acknowledged: 0, lost: 0, takeovers: 0, handoffs: 0, inSync: 0, fences: 0 },
+  counts: { ...noCounts },
 });
 
 /** The first counts: what follows from it is of no interest. */
