@@ -1,26 +1,14 @@
 /** When a standby should stand for election, and what it waits for before. */
 
 import { type Opening, startElection } from './election.js';
-import type { Evidence } from './event.js';
+import { lacksEvidence } from './evidence.js';
 import { unfit, unfitToStand } from './fitness.js';
 import { dropOrder } from './order.js';
 import { containsPosition } from './position.js';
 import { endStale, isBlind } from './stale.js';
 import type { NodeState } from './state.js';
-import { EVIDENCE_EVERY_MS, keptLease, YIELD_INTERVALS } from './timing.js';
-import {
-  hold,
-  isPairAlone,
-  journal,
-  livePeer,
-  noticeOnce,
-  peerHeard,
-  run,
-  set,
-  type Turn,
-  unhold,
-  vote,
-} from './turn.js';
+import { keptLease, YIELD_INTERVALS } from './timing.js';
+import { livePeer, noticeOnce, set, type Turn, vote } from './turn.js';
 import { makeRecord } from './voter.js';
 
 /** Looks whether this standby should stand for election now, and says once why not. */
@@ -90,43 +78,4 @@ const comesFirst = (s: NodeState, peer: NonNullable<NodeState['peer']['beat']>):
   if (dataTerm !== peer.dataTerm) return dataTerm > peer.dataTerm;
   if (s.config.priority !== peer.priority) return s.config.priority > peer.priority;
   return s.config.self < s.config.peer;
-};
-
-/** Two nodes without a witness: silence alone proves nothing. */
-const lacksEvidence = (turn: Turn): boolean => {
-  const { s, now } = turn;
-  if (!isPairAlone(s) || peerHeard(s, now) || s.order) return false;
-  if (s.peer.beat === null) {
-    hold(turn, 'alone', `${s.config.peer} has not been heard since this agent started, and there is no witness to ask`);
-    return true;
-  }
-  const { evidence } = s;
-  if (evidence.verdict === 'peer-dead' && now - evidence.at < s.config.leaseMs) return false;
-  if (evidence.stepId === null && now - evidence.at >= EVIDENCE_EVERY_MS) {
-    const stepId = run(turn, { name: 'gather-evidence', fencePeer: true });
-    set(turn, { evidence: { ...evidence, stepId, askedAt: now } });
-  }
-  return true;
-};
-
-export const onEvidence = (turn: Turn, evidence: Evidence): void => {
-  const { s, now } = turn;
-  const { peer } = s.config;
-  const base = { ...s.evidence, position: '', detail: evidence.detail, at: now };
-  if (evidence.gateways === 'silent') {
-    set(turn, { evidence: { ...base, verdict: 'isolated' } });
-    if (s.role === 'standby')
-      hold(turn, 'isolated', `neither ${peer} nor a gateway answers: it is this node that is cut off`);
-    return;
-  }
-  unhold(turn, 'isolated');
-  if (evidence.peerDatabase === 'refuses') {
-    set(turn, { evidence: { ...base, verdict: 'peer-alive' } });
-    const why = `the agent of ${peer} is silent, but its database answers and is not known to be read-only`;
-    return hold(turn, 'peer-alive', `${why}: ${evidence.detail}`);
-  }
-  unhold(turn, 'peer-alive');
-  const position = evidence.peerDatabase === 'made-read-only' ? (evidence.position ?? '') : '';
-  set(turn, { evidence: { ...base, verdict: 'peer-dead', position } });
-  journal(turn, { kind: 'notice', cause: 'evidence', text: `${peer} is taken for dead: ${evidence.detail}` });
 };

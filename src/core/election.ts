@@ -12,7 +12,7 @@ import type { Election, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
 import { countedLease, ELECTION_INTERVALS, fenceBudget, YIELD_INTERVALS } from './timing.js';
 import { isPairAlone, majority, noticeOnce, peerHeard, remoteVoters, send, set, type Turn, vote } from './turn.js';
-import type { Millis, VoterName } from './types.js';
+import type { Millis, Term, VoterName } from './types.js';
 import { judge, onVote } from './voter.js';
 
 /** What gives a standby the right to ask. */
@@ -21,7 +21,13 @@ export type Opening = Extract<Cause, 'promise-ran-out' | 'released' | 'no-owner'
 /** A poll has no effect on anybody, so the role stays `standby` until a majority would grant the term. */
 export const startElection = (turn: Turn, opening: Opening): void => {
   const { voter, askedTerm } = turn.s;
-  poll(turn, Math.max(voter.record?.maxTerm ?? 0, askedTerm) + 1, opening);
+  poll(turn, termAbove(turn.s, Math.max(voter.record?.maxTerm ?? 0, askedTerm)), opening);
+};
+
+/** Nodes of a pair without a witness may each elect itself: one takes odd terms and the other even ones, so none has two owners. */
+const termAbove = (s: NodeState, known: Term): Term => {
+  const isOurs = (known + 1) % 2 === (s.config.self < s.config.peer ? 1 : 0);
+  return !isPairAlone(s) || isOurs ? known + 1 : known + 2;
 };
 
 const poll = (turn: Turn, term: number, reason: Opening): void => {
@@ -76,7 +82,7 @@ export const onElectionAnswer = (turn: Turn, from: VoterName, answer: PollAnswer
   const { verdict } = answer;
   // Terms passed that this node did not hear of: begin anew above them, whoever else is silent.
   if (!verdict.granted && verdict.why === 'old-term' && phase === 'polling' && verdict.maxTerm >= election.term) {
-    return poll(turn, verdict.maxTerm + 1, election.reason);
+    return poll(turn, termAbove(turn.s, verdict.maxTerm), election.reason);
   }
   const answers = new Map(election.answers).set(from, verdict);
   const askAgain = new Map(election.askAgain);

@@ -280,6 +280,10 @@ export interface PeerFence {
 export interface EvidenceState {
   readonly stepId: number | null;
   readonly askedAt: Instant;
+  /** What was asked last: the peer's database too. */
+  readonly fencePeer: boolean;
+  /** Gateways have answered since; null: they did not when last asked, or a link has changed since. */
+  readonly reachableSince: Instant | null;
   readonly verdict: 'unknown' | 'peer-dead' | 'peer-alive' | 'isolated';
   /** Where the peer's database ends, which we made read-only; empty: we did not. */
   readonly position: Position;

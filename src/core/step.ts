@@ -1,15 +1,16 @@
 /** The whole node: an event and the time in, the next state and what is to be done out. */
 
 import { considerHandoff, considerReverse, considerSemiSync, onActiveOutcome } from './active.js';
-import { considerCandidacy, onEvidence } from './candidacy.js';
+import { considerCandidacy } from './candidacy.js';
 import { applyMaintenance, considerStop, onCommand, tickWish } from './commands.js';
 import type { Effect } from './effect.js';
 import { onElectionAnswer, tickElection } from './election.js';
 import type { Event, Outcome } from './event.js';
+import { askGateways, doubtReach, onEvidence } from './evidence.js';
 import { fence, onFencingOutcome, tickFencing } from './fencing.js';
 import { onHandoffOutcome, tickHandoff, tickMoving } from './handoff.js';
 import { initialChecks, initialDatabase, onCheck, onDatabase, onLink } from './health.js';
-import { beat, onAck, onGatewaysAnswer, onServedAnswer, resendBeat, resendServed } from './lease.js';
+import { beat, onAck, onServedAnswer, resendBeat, resendServed } from './lease.js';
 import type { Message, PollAnswer } from './message.js';
 import { restorePause, tickPause } from './pause.js';
 import { onPeerBeat, onPeerRelease } from './peer.js';
@@ -24,21 +25,7 @@ import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } fro
 import type { NodeState } from './state.js';
 import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
-import {
-  cancel,
-  isPairAlone,
-  journal,
-  majority,
-  noticeOnce,
-  peerHeard,
-  reply,
-  run,
-  send,
-  set,
-  type Turn,
-  unhold,
-  vote,
-} from './turn.js';
+import { cancel, journal, majority, noticeOnce, peerHeard, reply, send, set, type Turn, unhold, vote } from './turn.js';
 import type { CoreConfig, Instant, VoterName, VoterRecord } from './types.js';
 import { createVoter, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
 
@@ -113,6 +100,8 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     evidence: {
       stepId: null,
       askedAt: now,
+      fencePeer: true,
+      reachableSince: Number.NEGATIVE_INFINITY,
       verdict: 'unknown',
       position: '',
       detail: '',
@@ -163,7 +152,8 @@ const handle = (turn: Turn, event: Event): void => {
       onDatabase(turn, event.report);
       return noteCaughtUp(turn);
     case 'link':
-      return onLink(turn, event.name, event.up);
+      onLink(turn, event.name, event.up);
+      return doubtReach(turn);
     case 'vip-lost':
       return onVipLost(turn, event.address, event.restored);
     case 'stall':
@@ -175,8 +165,6 @@ const handle = (turn: Turn, event: Event): void => {
     case 'persisted':
       return onWritten(turn, event.id, event.ok, event.detail);
     case 'evidence':
-      if (turn.s.owner)
-        return event.evidence.gateways === 'answer' ? onGatewaysAnswer(turn, turn.s.evidence.askedAt) : undefined;
       return onEvidence(turn, event.evidence);
     case 'command':
       return onCommand(turn, event.id, event.command);
@@ -353,16 +341,6 @@ const askWitnesses = (turn: Turn): void => {
   const known = s.voter.record;
   const body = { term: (known?.maxTerm ?? 0) + 1, dataTerm: known?.dataTerm ?? 0, leaseMs: s.config.promiseMs };
   for (const witness of s.config.witnesses) send(turn, witness, { kind: 'poll?', ...body });
-};
-
-/** An owner of a pair without a witness, its peer silent, lives by its gateways. */
-const askGateways = (turn: Turn): void => {
-  const { s, now } = turn;
-  if (!s.owner || !isPairAlone(s) || s.evidence.stepId !== null || now - s.evidence.askedAt < s.config.intervalMs / 2)
-    return;
-  if (now - s.peer.heardAt < s.config.intervalMs * 1.5 && s.owner.leaseUntil - now > s.config.leaseMs / 2) return;
-  const stepId = run(turn, { name: 'gather-evidence', fencePeer: false });
-  set(turn, { evidence: { ...s.evidence, stepId, askedAt: now } });
 };
 
 /** A node that holds nothing and was asked to stop leaves once its RELEASE is known, or has been told often enough. */

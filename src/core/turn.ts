@@ -56,6 +56,8 @@ const copy = (s: NodeState): NodeState => ({
   wishAnswer: s.wishAnswer,
   stopping: s.stopping,
   evidence: s.evidence,
+  unanswered: s.unanswered,
+  peerFence: s.peerFence,
   notices: s.notices,
   stalls: s.stalls,
   witnessPollAt: s.witnessPollAt,

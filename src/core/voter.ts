@@ -169,6 +169,11 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
     lastPosition: beat.position === '' ? heard.voter.lastPosition : beat.position,
   };
   const ack: Message = { kind: 'ack', beat: beat.beat, term: beat.term, leaseMs: beat.leaseMs };
+  // A SERVED? is not asked again once a majority recorded it; of a pair without a witness that is the owner alone.
+  if (known && beat.role === 'active' && record.servedTerm < beat.term && beat.servedTerm === beat.term) {
+    const saved = saveThen(promised, { servedTerm: beat.term, sync: false }, from, ack, null);
+    return { voter: saved.voter, effects: [...heard.effects, ...saved.effects] };
+  }
   // A SERVED? that said so was lost on the way here: `off` is believed from the owner's BEAT as well, `on` is not.
   if (known && record.sync && !beat.sync && record.servedTerm === beat.term && beat.servedTerm === beat.term) {
     const saved = saveThen(promised, { sync: false }, from, ack, null);

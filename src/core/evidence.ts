@@ -1,0 +1,88 @@
+/** Two nodes without a witness: what speaks for and against the silent peer's death (protocol.md, Two nodes without a witness). */
+
+import type { Evidence } from './event.js';
+import { onGatewaysAnswer } from './lease.js';
+import { EVIDENCE_EVERY_MS } from './timing.js';
+import { hold, isPairAlone, journal, peerHeard, run, set, type Turn, unhold } from './turn.js';
+
+/** Silence alone proves nothing: looks for more, and answers whether a candidacy must wait for it. */
+export const lacksEvidence = (turn: Turn): boolean => {
+  const { s, now } = turn;
+  const { evidence, config } = s;
+  if (!isPairAlone(s) || peerHeard(s, now) || s.order) return false;
+  if (s.peer.beat === null) {
+    hold(turn, 'alone', `${config.peer} has not been heard since this agent started, and there is no witness to ask`);
+    return true;
+  }
+  if (evidence.verdict === 'peer-dead' && now - evidence.at < config.leaseMs) return false;
+  gather(turn);
+  return true;
+};
+
+/**
+ * A node that was cut off itself has heard nobody: it waits for a lease after a gateway answers, as after the peer's last
+ * BEAT, before it touches the peer's database.
+ */
+const gather = (turn: Turn): void => {
+  const { s, now } = turn;
+  const { evidence, config } = s;
+  if (evidence.stepId !== null) return;
+  const { reachableSince } = evidence;
+  const fencePeer = reachableSince !== null && now - reachableSince >= config.leaseMs;
+  const everyMs = evidence.fencePeer ? EVIDENCE_EVERY_MS : config.intervalMs / 2;
+  if (now - evidence.at >= everyMs) ask(turn, fencePeer);
+};
+
+const ask = (turn: Turn, fencePeer: boolean): void => {
+  const stepId = run(turn, { name: 'gather-evidence', fencePeer });
+  set(turn, { evidence: { ...turn.s.evidence, stepId, askedAt: turn.now, fencePeer } });
+};
+
+/** An owner whose peer is silent lives by its gateways. */
+export const askGateways = (turn: Turn): void => {
+  const { s, now } = turn;
+  const { evidence, config, owner } = s;
+  if (!owner || !isPairAlone(s) || evidence.stepId !== null || now - evidence.askedAt < config.intervalMs / 2) return;
+  if (now - s.peer.heardAt < config.intervalMs * 1.5 && owner.leaseUntil - now > config.leaseMs / 2) return;
+  ask(turn, false);
+};
+
+export const onEvidence = (turn: Turn, found: Evidence): void => {
+  const { s } = turn;
+  if (found.gateways === 'silent') return onIsolated(turn, found);
+  set(turn, { evidence: { ...s.evidence, reachableSince: s.evidence.reachableSince ?? turn.now } });
+  if (s.owner) return found.gateways === 'answer' ? onGatewaysAnswer(turn, s.evidence.askedAt) : undefined;
+  unhold(turn, 'isolated');
+  onPeerDatabase(turn, found);
+};
+
+const onIsolated = (turn: Turn, { detail }: Evidence): void => {
+  const { evidence, owner, role, config } = turn.s;
+  set(turn, { evidence: { ...evidence, reachableSince: null } });
+  if (owner) return;
+  set(turn, { evidence: { ...turn.s.evidence, verdict: 'isolated', position: '', detail, at: turn.now } });
+  if (role === 'standby')
+    hold(turn, 'isolated', `neither ${config.peer} nor a gateway answers: it is this node that is cut off`);
+};
+
+/** What was not asked for says nothing: an owner asks its gateways only, and may own nothing by the time they answer. */
+const onPeerDatabase = (turn: Turn, found: Evidence): void => {
+  const { peerDatabase, detail } = found;
+  const { evidence, config } = turn.s;
+  const base = { ...evidence, position: '', detail, at: turn.now };
+  if (!evidence.fencePeer) return set(turn, { evidence: { ...base, verdict: 'unknown' } });
+  if (peerDatabase === 'refuses') {
+    set(turn, { evidence: { ...base, verdict: 'peer-alive' } });
+    const why = `the agent of ${config.peer} is silent, but its database answers and is not known to be read-only`;
+    return hold(turn, 'peer-alive', `${why}: ${detail}`);
+  }
+  unhold(turn, 'peer-alive');
+  const position = peerDatabase === 'made-read-only' ? (found.position ?? '') : '';
+  set(turn, { evidence: { ...base, verdict: 'peer-dead', position } });
+  journal(turn, { kind: 'notice', cause: 'evidence', text: `${config.peer} is taken for dead: ${detail}` });
+};
+
+/** A link that went down or came up: whom we hear through it is to be found out anew. */
+export const doubtReach = (turn: Turn): void => {
+  if (isPairAlone(turn.s)) set(turn, { evidence: { ...turn.s.evidence, reachableSince: null } });
+};
