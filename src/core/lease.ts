@@ -129,7 +129,10 @@ const renewed = (turn: Turn, acked: SentBeat): void => {
   set(turn, { owner: { ...owner, leaseUntil, unacked } });
 };
 
-/** Asks all voters to record that our term serves; the own record first. */
+/**
+ * Asks all voters to record that our term serves. Our own record first, durably: it says that our data is of this term, and
+ * were it lost after others had recorded that the term serves, everybody's data would count as behind it.
+ */
 export const recordServed = (turn: Turn, sync: boolean): void => {
   const { owner, config } = turn.s;
   if (!owner) return;
@@ -138,12 +141,11 @@ export const recordServed = (turn: Turn, sync: boolean): void => {
   const own = voter.record ? { ...voter, record: { ...voter.record, dataTerm: owner.term } } : voter;
   vote(turn, onServed(own, config.self, { kind: 'served?', term: owner.term, sync }));
   set(turn, { owner: { ...owner, recording: { sync, acks: new Set(), sentAt: turn.now } } });
-  askServed(turn);
 };
 
 const askServed = (turn: Turn): void => {
-  const { owner } = turn.s;
-  if (!owner?.recording) return;
+  const { owner, config } = turn.s;
+  if (!owner?.recording?.acks.has(config.self)) return;
   for (const voter of remoteVoters(turn.s)) {
     if (!owner.recording.acks.has(voter))
       send(turn, voter, { kind: 'served?', term: owner.term, sync: owner.recording.sync });
@@ -172,11 +174,10 @@ export const onServedAnswer = (turn: Turn, from: VoterName, answer: ServedAnswer
   const recording = owner?.recording;
   if (!owner || !recording || answer.term !== owner.term || answer.sync !== recording.sync) return false;
   const acks = new Set(recording.acks).add(from);
+  set(turn, { owner: { ...owner, recording: { ...recording, acks } } });
+  if (from === config.self) askServed(turn);
   const enough = isPairAlone(turn.s) ? acks.has(config.self) : acks.has(config.self) && acks.size >= majority(turn.s);
-  if (!enough) {
-    set(turn, { owner: { ...owner, recording: { ...recording, acks } } });
-    return false;
-  }
+  if (!enough) return false;
   if (owner.served && owner.sync !== recording.sync) {
     journal(turn, {
       kind: 'notice',
