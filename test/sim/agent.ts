@@ -64,7 +64,7 @@ export const startAgent = (world: World, host: Host): void => {
     agent.voter = world.core.createWitness({ name: host.name, nodes: NODES, record: stored }, local);
     return;
   }
-  const begun = world.core.startNode(configOf(world.settings, host.name, host.boots), stored, local);
+  const begun = world.core.startNode(configOf(world.settings, world.promiseMs, host.name, host.boots), stored, local);
   agent.state = begun.state;
   observe(world, host, agent, null);
   for (const effect of begun.effects) perform(world, host, agent, effect);
@@ -123,7 +123,7 @@ const stepNode = (world: World, host: Host, agent: Agent, event: Event): boolean
   if (lease > (before.owner?.leaseUntil ?? 0)) {
     renew.push(() => {
       const local = localTime(world, host);
-      refused = !refreshGuard(host.kernel, local, readAt, lease, world.leaseMs, world.guardKind);
+      refused = !refreshGuard(host.kernel, world.guarding, local, readAt, lease);
       if (refused && agent.deferred.length > 0) deliver(world, host, agent, GUARD_SHUT);
     });
   }

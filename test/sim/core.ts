@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startNode, step } from '../../src/core/step.js';
+import { addressLifetimeSeconds, addressPromiseMs } from '../../src/core/timing.js';
 import { wakeAt } from '../../src/core/wake.js';
 import { createWitness, stepWitness } from '../../src/core/witness.js';
 
@@ -12,13 +13,25 @@ export interface Core {
   readonly wakeAt: typeof wakeAt;
   readonly createWitness: typeof createWitness;
   readonly stepWitness: typeof stepWitness;
+  /** With `guard: address`: for how long an address is set, and what voters are asked to promise. */
+  readonly addressLifetimeSeconds: typeof addressLifetimeSeconds;
+  readonly addressPromiseMs: typeof addressPromiseMs;
 }
 
-export const realCore: Core = { startNode, step, wakeAt, createWitness, stepWitness };
+export const realCore: Core = {
+  startNode,
+  step,
+  wakeAt,
+  createWitness,
+  stepWitness,
+  addressLifetimeSeconds,
+  addressPromiseMs,
+};
 
 type StepModule = Pick<Core, 'startNode' | 'step'>;
 type WakeModule = Pick<Core, 'wakeAt'>;
 type WitnessModule = Pick<Core, 'createWitness' | 'stepWitness'>;
+type TimingModule = Pick<Core, 'addressLifetimeSeconds' | 'addressPromiseMs'>;
 
 /** `directory` holds the compiled core: step.js and its neighbours. Rejects as `import()` does. */
 export const loadCore = async (directory: string): Promise<Core> => {
@@ -27,11 +40,14 @@ export const loadCore = async (directory: string): Promise<Core> => {
   const stepModule = (await load('step.js')) as StepModule;
   const wakeModule = (await load('wake.js')) as WakeModule;
   const witnessModule = (await load('witness.js')) as WitnessModule;
+  const timingModule = (await load('timing.js')) as TimingModule;
   return {
     startNode: stepModule.startNode,
     step: stepModule.step,
     wakeAt: wakeModule.wakeAt,
     createWitness: witnessModule.createWitness,
     stepWitness: witnessModule.stepWitness,
+    addressLifetimeSeconds: timingModule.addressLifetimeSeconds,
+    addressPromiseMs: timingModule.addressPromiseMs,
   };
 };

@@ -10,6 +10,8 @@ export type Kind =
   /** Nothing gets from one host to another; `of: replication` is the channel between the servers only. */
   | { readonly kind: 'cut'; readonly from: string; readonly to: string; readonly of: 'all' | 'frames' | 'replication' }
   | { readonly kind: 'isolate'; readonly host: string }
+  /** No gateway answers this host; the other members do. */
+  | { readonly kind: 'gateways-silent'; readonly host: string }
   | { readonly kind: 'loss'; readonly from: string; readonly rate: number }
   | { readonly kind: 'delay'; readonly from: string; readonly upToMs: number }
   | { readonly kind: 'duplicate'; readonly from: string; readonly rate: number }

@@ -4,11 +4,13 @@ import { deliver, resumeAgent, startAgent, tellLink } from './agent.js';
 import { killServer, startServer, wakeServer } from './database.js';
 import { crash } from './disk.js';
 import { describeFault, type Fault } from './fault.js';
-import { shutKernel } from './kernel.js';
+import { openAtMostMs, shutKernel } from './kernel.js';
 import { noteCommand, noteLostRecord } from './ledger.js';
 import { powerOff, powerOn, remainsOf } from './power.js';
 import { type Agent, at, atHost, type Host, hostNamed, localTime, log, note, type World } from './world.js';
 
+/** A VIP that could not be taken off is tried again after 100 ms; at a start it is not, and the kernel's own time ends it. */
+const ASKED_AGAIN_MS = 500;
 /** The service manager starts a process that died again after this long. */
 const RESTART_MS = 150;
 
@@ -25,6 +27,7 @@ const begin = (world: World, fault: Fault): void => {
   switch (fault.kind) {
     case 'cut':
     case 'isolate':
+    case 'gateways-silent':
     case 'loss':
     case 'delay':
     case 'duplicate':
@@ -37,7 +40,11 @@ const begin = (world: World, fault: Fault): void => {
 
 type HostFault = Extract<Fault, { host: string }>;
 
-const beginAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isolate' }>): void => {
+const beginAt = (
+  world: World,
+  host: Host,
+  fault: Exclude<HostFault, { kind: 'isolate' | 'gateways-silent' }>,
+): void => {
   switch (fault.kind) {
     case 'agent-kill':
       return killAgent(world, host, fault.cleanup);
@@ -85,6 +92,7 @@ const beginAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'is
       return loseVip(world, host, fault.restored);
     case 'vip-stuck':
       host.kernel.stuck = true;
+      host.kernel.stuckUntil = Number.POSITIVE_INFINITY;
       return;
     case 'made-read-only':
     case 'made-writable':
@@ -100,6 +108,7 @@ const end = (world: World, fault: Fault): void => {
   switch (fault.kind) {
     case 'cut':
     case 'isolate':
+    case 'gateways-silent':
     case 'loss':
     case 'delay':
     case 'duplicate':
@@ -110,7 +119,7 @@ const end = (world: World, fault: Fault): void => {
   }
 };
 
-const endAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isolate' }>): void => {
+const endAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isolate' | 'gateways-silent' }>): void => {
   switch (fault.kind) {
     case 'agent-kill':
       startAgent(world, host);
@@ -157,6 +166,7 @@ const endAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isol
       return tellLink(world, host);
     case 'vip-stuck':
       host.kernel.stuck = false;
+      host.kernel.stuckUntil = world.now + ASKED_AGAIN_MS + openAtMostMs(world.guarding, world.leaseMs);
       return;
     case 'record-lost':
     case 'vip-lost':
@@ -199,7 +209,7 @@ const freeze = (world: World, host: Host): void => {
   if (!host.powered) return;
   host.frozen += 1;
   if (host.frozen > 1) return;
-  host.taintedUntil = localTime(world, host) + world.leaseMs;
+  host.taintedUntil = localTime(world, host) + openAtMostMs(world.guarding, world.leaseMs);
   host.clock.stand(world.now);
 };
 

@@ -6,6 +6,7 @@ import type { Message, Role } from '../../src/core/message.js';
 import type { NodeState } from '../../src/core/state.js';
 import type { VoterRecord } from '../../src/core/types.js';
 import type { Fault } from './fault.js';
+import { createSplit, isBackedByGateways, isExcused, isPair, noteBothGone, noteWonAlone, type Split } from './split.js';
 import { type Agent, type Host, isPassing, isTainted, localTime, log, otherNode, type World } from './world.js';
 
 export interface Violation {
@@ -27,6 +28,7 @@ export type ViolationName =
   | 'passes-without-role'
   | 'acts-without-lease'
   | 'lease-not-backed'
+  | 'evidence-ignored'
   | 'broke-promise'
   | 'fence-does-not-end'
   | 'no-active'
@@ -63,7 +65,11 @@ export interface Ledger {
   readonly promises: Map<string, { readonly to: string; readonly term: number; readonly until: number }>;
   readonly released: Set<number>;
   readonly dataTerms: [number, number];
-  recordLost: boolean;
+  /** By node, as it won its term: the newest term that it knew to have served. */
+  readonly knownServed: [number, number];
+  /** Hosts that have lost their record: what they granted before, they cannot know. */
+  readonly recordLost: Set<string>;
+  readonly split: Split;
   lastCommandAt: number;
   readonly counts: Counts;
 }
@@ -93,7 +99,9 @@ export const createLedger = (): Ledger => ({
   promises: new Map(),
   released: new Set(),
   dataTerms: [0, 0],
-  recordLost: false,
+  knownServed: [0, 0],
+  recordLost: new Set(),
+  split: createSplit(),
   lastCommandAt: Number.NEGATIVE_INFINITY,
   counts: { ...noCounts },
 });
@@ -108,8 +116,9 @@ export const violation = (world: World, name: ViolationName, text: string): void
 /** The invariant of protocol.md: at no instant can two nodes pass client traffic for a VIP. */
 export const checkOneWriter = (world: World): void => {
   const [a, b] = world.nodes;
-  if (!isPassing(world, a) || !isPassing(world, b)) return;
+  if (!isPassing(world, a) || !isPassing(world, b)) return noteBothGone(world);
   if (isTainted(world, a) || isTainted(world, b)) return;
+  if (isPair(world) && isExcused(world, a, b)) return;
   violation(world, 'two-writers', `${a.name} and ${b.name} both pass client traffic for the VIP`);
 };
 
@@ -130,22 +139,34 @@ export const observe = (world: World, host: Host, agent: Agent, before: NodeStat
   if (!state || (host.index !== 0 && host.index !== 1)) return;
   const { ledger } = world;
   const { owner } = state;
-  if (owner && before?.owner?.term !== owner.term) {
+  if (owner && before && before.owner?.term !== owner.term) {
+    if (isPair(world)) checkEvidence(world, host, before, owner.term);
     const known = ledger.owners.get(owner.term);
     if (known !== undefined && known !== host.name)
       violation(world, 'two-owners-of-a-term', `${known} and ${host.name} both owned term ${owner.term}`);
     ledger.owners.set(owner.term, host.name);
-    ledger.dataTerms[host.index] = before?.voter.record?.dataTerm ?? 0;
+    ledger.dataTerms[host.index] = before.voter.record?.dataTerm ?? 0;
+    ledger.knownServed[host.index] = before.voter.record?.servedTerm ?? 0;
   }
   // A lease that was over when its term was won opens nothing, and ends at the next event.
   const held = before?.owner?.term === owner?.term;
   if (owner && held && localTime(world, host) >= owner.leaseUntil && SERVING.includes(state.role))
     violation(world, 'acts-without-lease', `${host.name} is ${state.role}, and its lease ran out`);
-  if (owner && owner.leaseUntil > (before?.owner?.leaseUntil ?? 0))
+  const wonAlone = !held && ledger.split.alone.has(owner?.term ?? 0);
+  if (owner && !wonAlone && owner.leaseUntil > (before?.owner?.leaseUntil ?? 0))
     checkBacked(world, host, owner.leaseUntil, owner.term);
   if (owner?.served) ledger.inSync[host.index] = owner.sync;
   if (state.role !== before?.role) observeRole(world, state, before);
   if (before && !SERVING.includes(before.role) && before.fencing === null) checkShut(world, host, before.role);
+};
+
+/** A pair's term without the peer's vote: only as the evidence rules have it. */
+const checkEvidence = (world: World, host: Host, before: NodeState, term: number): void => {
+  const peer = otherNode(world, host).name;
+  world.ledger.split.newest.set(host.name, term);
+  if (before.election?.answers.get(peer)?.granted === true) return;
+  const why = noteWonAlone(world, host, term, before.order !== null);
+  if (why !== '') violation(world, 'evidence-ignored', `${host.name} took term ${term} alone, though ${why}`);
 };
 
 /** Of promises and leases of two clocks: what is lost in their arithmetic. */
@@ -160,6 +181,7 @@ const checkBacked = (world: World, host: Host, leaseUntil: number, term: number)
   if (isTainted(world, host) || !Number.isFinite(end) || world.now >= end) return;
   const bound = world.hosts.filter((other) => isBound(host, other, term, end)).length;
   if (bound * 2 > world.hosts.length) return;
+  if (isPair(world) && isBackedByGateways(world, host, leaseUntil)) return;
   violation(
     world,
     'lease-not-backed',
@@ -196,10 +218,10 @@ const observeRole = (world: World, state: NodeState, before: NodeState | null): 
   }
 };
 
-/** What is neither owner nor just fencing shut its VIP when it became so; a kernel that refused is no fault of the core. */
+/** What is neither owner nor just fencing shut its VIP when it became so; a kernel that refused is no fault of the core until it is asked again. */
 const checkShut = (world: World, host: Host, role: Role): void => {
   if (!isPassing(world, host) || isTainted(world, host)) return;
-  if (world.plan.faults.some((fault) => fault.kind === 'vip-stuck' && fault.host === host.name)) return;
+  if (world.now < host.kernel.stuckUntil) return;
   violation(world, 'passes-without-role', `${host.name} is ${role} and passes client traffic`);
 };
 
@@ -239,7 +261,7 @@ export const observeSend = (world: World, host: Host, to: string, message: Messa
     );
   const key = `${host.name} ${message.term}`;
   const known = world.ledger.votes.get(key);
-  if (known !== undefined && known !== to && !world.ledger.recordLost)
+  if (known !== undefined && known !== to && !world.ledger.recordLost.has(host.name))
     violation(world, 'voted-twice', `${host.name} granted term ${message.term} to ${known} and to ${to}`);
   world.ledger.votes.set(key, to);
 };
@@ -266,6 +288,7 @@ const LEASE_FAULTS: readonly Fault['kind'][] = [
   'disk-slow',
   'disk-full',
   'link-down',
+  'gateways-silent',
 ];
 const AFTERMATH_MS = 10_000;
 const OPERATOR_MS = 30_000;
@@ -286,21 +309,35 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
       (fault) =>
         kinds.includes(fault.kind) && fault.at <= world.now && fault.at + fault.forMs + AFTERMATH_MS >= world.now,
     );
+  const wasFenced = world.now - (world.ledger.split.fencedAt.get(host.name) ?? Number.NEGATIVE_INFINITY) < AFTERMATH_MS;
   const commanded = world.now - world.ledger.lastCommandAt < OPERATOR_MS;
   switch (cause) {
     case 'higher-term':
       // A lease that is renewed excludes another owner, unless this machine's clock stood still.
-      return localTime(world, host) >= (host.agent?.state?.owner?.leaseUntil ?? 0) || isTainted(world, host);
+      return (
+        localTime(world, host) >= (host.agent?.state?.owner?.leaseUntil ?? 0) ||
+        isTainted(world, host) ||
+        world.ledger.split.alone.size > 0
+      );
     case 'lease-lost':
       return lately(LEASE_FAULTS) || commanded || world.settings.shortPromises;
     case 'database-failed':
-      return lately(['mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow']);
+      return wasFenced || lately(['mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'made-read-only']);
     case 'link-down':
       return lately(['link-down']);
     case 'vip-failed':
       return lately(['vip-lost', 'agent-stop', 'machine-freeze', 'vip-stuck', ...LEASE_FAULTS]);
     case 'check-failed':
-      return lately(['check-fails', 'made-read-only', 'mysqld-kill', 'steps-slow', 'steps-fail']);
+      // It serves nobody while its database is read-only, and hands off as soon as there is a standby to hand off to.
+      return (
+        host.server?.readOnly === true ||
+        lately(['check-fails', 'made-read-only', 'mysqld-kill', 'steps-slow', 'steps-fail'])
+      );
+    case 'made-read-only':
+      // A server that is started anew is read-only (my.cnf).
+      return (
+        wasFenced || lately(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
+      );
     default:
       return commanded || lately(['check-fails', 'made-read-only', 'mysqld-kill']);
   }
@@ -311,7 +348,7 @@ export const noteCommand = (world: World, _command: Command): void => {
 };
 
 export const noteLostRecord = (world: World, host: Host): void => {
-  world.ledger.recordLost = true;
+  world.ledger.recordLost.add(host.name);
   world.ledger.durableTerms.delete(host.name);
 };
 
@@ -350,7 +387,9 @@ export const observeServing = (world: World, host: Host, agent: Agent): void => 
   const before = ledger.served;
   const dataTerm = ledger.dataTerms[host.index];
   ledger.counts.takeovers += 1;
-  if (before && !acceptLoss && dataTerm < before.term)
+  // In a pair the owner alone records that its term serves: the other node need not have heard.
+  const unheard = isPair(world) && ledger.knownServed[host.index] < (before?.term ?? 0);
+  if (before && !acceptLoss && dataTerm < before.term && !unheard)
     violation(
       world,
       'served-behind',
@@ -370,6 +409,10 @@ const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
   ledger.acknowledged = ledger.acknowledged.filter((write) => !isLost(write));
   const [first] = lost.filter((write) => !write.frail);
   if (!first || !last || acceptLoss || !ledger.served) return;
+  // What a pair's node commits that won its term alone, nobody else need have heard of.
+  if (ledger.split.happened || ledger.split.alone.has(ledger.served.term)) return;
+  // Nor has anybody where the only record of it was lost.
+  if (isPair(world) && ledger.recordLost.size > 0) return;
   const owner = otherNode(world, host);
   const which = `${lost.length} writes acknowledged by ${owner.name} (from 0-${first.origin + 1}-${first.sequence} at ${first.at.toFixed(0)}) are not on ${host.name}, which takes over`;
   if (lost.some((write) => write.inSync && !write.frail))

@@ -39,6 +39,14 @@ export const isCut = (world: World, from: Host, to: Host, what: 'frames' | 'repl
   return false;
 };
 
+/** A gateway answers this host. */
+export const hasGateways = (world: World, host: Host): boolean =>
+  host.powered &&
+  host.linksDown === 0 &&
+  !world.network.some(
+    (fault) => (fault.kind === 'isolate' || fault.kind === 'gateways-silent') && fault.host === host.name,
+  );
+
 /** The channel between the servers is a TCP connection: it needs both ways. */
 export const replicationReaches = (world: World): boolean => {
   const [a, b] = world.nodes;

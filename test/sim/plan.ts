@@ -61,7 +61,7 @@ const RECIPES: readonly Recipe[] = [
         at: later,
         forMs: Math.floor(random.between(0.02, 0.3) * lease),
         kind: 'agent-kill',
-        host: 'w1',
+        host: thirdOf(settings),
         cleanup: false,
       },
     ];
@@ -72,8 +72,8 @@ const RECIPES: readonly Recipe[] = [
     const upToMs = Math.floor(random.between(0.1, 0.6) * lease);
     const later = at + Math.floor(random.between(0.5, 1.5) * lease);
     return [
-      ...['w1', 'db2'].map((from) => ({ at, forMs: 4 * lease, kind: 'delay', from, upToMs }) as const),
-      { at: later, forMs: 2 * lease, kind: 'cut', from: 'db1', to: 'w1', of: 'frames' },
+      ...[thirdOf(settings), 'db2'].map((from) => ({ at, forMs: 4 * lease, kind: 'delay', from, upToMs }) as const),
+      { at: later, forMs: 2 * lease, kind: 'cut', from: 'db1', to: thirdOf(settings), of: 'frames' },
       { at: later, forMs: 2 * lease, kind: 'cut', from: 'db1', to: 'db2', of: 'frames' },
     ];
   },
@@ -86,10 +86,19 @@ const RECIPES: readonly Recipe[] = [
       { at: later, forMs: 3 * lease, kind: random.chance(0.5) ? 'power-off' : 'isolate', host: 'db1', torn: false },
     ];
   },
+  /** An agent dies beside a database that lives and cannot be made read-only. */
+  (random, settings) => {
+    const { at, lease } = moment(random, settings);
+    const host = random.pick(['db1', 'db1', 'db2']);
+    return [
+      { at, forMs: 5 * lease, kind: 'steps-fail', host, step: 'database-fence', hangs: random.chance(0.5) },
+      { at: at + 1, forMs: 4 * lease, kind: 'agent-kill', host, cleanup: false },
+    ];
+  },
   /** A vote is slow to reach the disk, and its voter dies. */
   (random, settings) => {
     const { at, lease } = moment(random, settings);
-    const host = random.pick(['w1', 'db1', 'db2']);
+    const host = random.pick([thirdOf(settings), 'db1', 'db2']);
     const later = at + Math.floor(random.between(1, 2) * lease);
     return [
       { at, forMs: 3 * lease, kind: 'disk-slow', host, upToMs: Math.floor(lease / 2) },
@@ -98,6 +107,9 @@ const RECIPES: readonly Recipe[] = [
     ];
   },
 ];
+
+/** The voter that decides between the two nodes; without a witness the standby. */
+const thirdOf = (settings: Settings): string => settings.witnesses[0] ?? 'db2';
 
 const moment = (random: Random, settings: Settings): { readonly at: number; readonly lease: number } => ({
   at: random.whole(settings.calmUntil, Math.max(settings.calmUntil, settings.healAt - 4_000)),
@@ -154,6 +166,7 @@ const STEPS: readonly Step['name'][] = [
 const WEIGHTS: readonly (readonly [number, (random: Random, hosts: readonly string[]) => Kind])[] = [
   [12, (r, hosts) => drawCut(r, hosts)],
   [8, (r, hosts) => ({ kind: 'isolate', host: r.pick(hosts) })],
+  [2, (r) => ({ kind: 'gateways-silent', host: r.pick(NODES) })],
   [5, (r, hosts) => ({ kind: 'loss', from: r.pick(hosts), rate: r.pick([0.1, 0.5, 0.9]) })],
   [4, (r, hosts) => ({ kind: 'delay', from: r.pick(hosts), upToMs: r.pick([50, 300, 1_500]) })],
   [3, (r, hosts) => ({ kind: 'duplicate', from: r.pick(hosts), rate: 0.5 })],

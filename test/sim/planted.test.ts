@@ -9,7 +9,7 @@ import { PLANTED, plant } from './planted.js';
 import { runPlan } from './run.js';
 
 // The rest, with 20,000 runs for each, by `scripts/sim --faults`.
-const RUNS = 300;
+const RUNS = 500;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let directory = '';
 
@@ -36,7 +36,7 @@ describe('faults planted in the core', () => {
   for (const fault of PLANTED.filter(({ rare }) => rare !== true)) {
     it(`is found: ${fault.name}`, async () => {
       const core = await plant(fault, join(directory, 'src/core'));
-      const options = { core, ...(fault.guardKind ? { guardKind: fault.guardKind } : {}) };
+      const options = { core, ...(fault.guardFault ? { guardFault: fault.guardFault } : {}) };
       // What the core as it is breaks too proves nothing of the planted fault.
       const isFound = (seed: number): boolean =>
         runPlan(drawPlan(seed), options).violation !== null && runPlan(drawPlan(seed)).violation === null;

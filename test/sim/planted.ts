@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Core, loadCore, realCore } from './core.js';
-import type { GuardKind } from './kernel.js';
+import type { GuardFault } from './kernel.js';
 
 /** `find` must occur exactly once in `file` of the compiled core. */
 export interface Patch {
@@ -19,7 +19,7 @@ export interface PlantedFault {
   readonly rule: string;
   readonly patches: readonly Patch[];
   /** The guard is of the shell, and of the world here. */
-  readonly guardKind?: GuardKind;
+  readonly guardFault?: GuardFault;
   /** Found within 20,000 runs, but not in the few of the quick test. */
   readonly rare?: boolean;
 }
@@ -213,7 +213,56 @@ export const PLANTED: readonly PlantedFault[] = [
     rule: 'mysql.md, Promotion 4',
     patches: [patch('promotion.js', '|| lossMs <= config.maxLossMs', '|| lossMs >= 0')],
   },
-  { name: 'guard refreshed from a stale clock', rule: 'The guard', patches: [], guardKind: 'stale-clock', rare: true },
+  {
+    name: 'address promise as short as the lease',
+    rule: 'The guard (guard: address)',
+    patches: [patch('timing.js', 'addressLifetimeSeconds(leaseMs) * 1_000 + ADDRESS_LATE_MS', 'leaseMs')],
+  },
+  {
+    name: 'silence taken for death without evidence',
+    rule: 'Two nodes without a witness',
+    patches: [
+      patch(
+        'evidence.js',
+        "if (evidence.verdict === 'peer-dead' && now - evidence.at < config.leaseMs)\n        return false;",
+        "set(turn, { evidence: { ...evidence, verdict: 'peer-dead', at: now } });\n    return false;",
+      ),
+    ],
+  },
+  {
+    name: 'gateways that are silent not heeded by a standby',
+    rule: 'Two nodes without a witness',
+    patches: [
+      patch('evidence.js', "if (found.gateways === 'silent')", "if (found.gateways === 'silent' && turn.s.owner)"),
+    ],
+  },
+  {
+    name: 'gateways that are silent renew the lease',
+    rule: 'Two nodes without a witness',
+    patches: [
+      patch('evidence.js', "if (found.gateways === 'silent')", "if (found.gateways === 'silent' && !turn.s.owner)"),
+      patch('evidence.js', "return found.gateways === 'answer' ?", 'return true ?'),
+    ],
+  },
+  {
+    name: "peer's database that refuses to be read-only taken for dead",
+    rare: true,
+    rule: 'Two nodes without a witness',
+    patches: [patch('evidence.js', "if (peerDatabase === 'refuses')", 'if (false)')],
+  },
+  {
+    name: 'active made read-only by another hand keeps the VIP',
+    rare: true,
+    rule: 'Two nodes without a witness',
+    patches: [patch('active.js', 'if (readOnly && isPairAlone(s))', 'if (false)')],
+  },
+  {
+    name: 'one term for both nodes of a split pair',
+    rare: true,
+    rule: 'term: no term has two owners',
+    patches: [patch('election.js', 'return !isPairAlone(s) || isOurs ? known + 1 : known + 2;', 'return known + 1;')],
+  },
+  { name: 'guard refreshed from a stale clock', rule: 'The guard', patches: [], guardFault: 'stale-clock', rare: true },
 ];
 
 /** A core with the fault in it. `compiled` is the directory of the compiled core. Throws where a patch fits no more. */

@@ -19,7 +19,11 @@ export const powerOff = (world: World, host: Host, torn: boolean): void => {
   host.agent = null;
   crash(host.disk, remainsOf(world, torn));
   if (torn) noteLostRecord(world, host);
-  Object.assign(host.kernel, createKernel(), { connections: host.kernel.connections + 1, stuck: host.kernel.stuck });
+  Object.assign(host.kernel, createKernel(), {
+    connections: host.kernel.connections + 1,
+    stuck: host.kernel.stuck,
+    stuckUntil: host.kernel.stuckUntil,
+  });
   if (!host.server) return;
   host.server.up = false;
   host.server.waiting = [];

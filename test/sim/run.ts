@@ -5,14 +5,14 @@ import { startAgent } from './agent.js';
 import { type Core, realCore } from './core.js';
 import { startClients } from './database.js';
 import { heal, schedule } from './inject.js';
-import type { GuardKind } from './kernel.js';
+import type { GuardFault } from './kernel.js';
 import { type Counts, checkOneWriter, createLedger, type Violation, violation } from './ledger.js';
 import type { Plan } from './plan.js';
 import { at, createWorld, type Host, isPassing, log, type World } from './world.js';
 
 export interface RunOptions {
   readonly core?: Core;
-  readonly guardKind?: GuardKind;
+  readonly guardFault?: GuardFault;
   readonly traced?: boolean;
 }
 
@@ -42,8 +42,8 @@ const EVENTS_LIMIT = 400_000;
 
 export const runPlan = (plan: Plan, options: RunOptions = {}): RunResult => {
   const ledger = createLedger();
-  const { core = realCore, guardKind = 'kernel', traced = false } = options;
-  const world = createWorld({ core, plan, guardKind, traced, ledger });
+  const { core = realCore, guardFault = null, traced = false } = options;
+  const world = createWorld({ core, plan, guardFault, traced, ledger });
   for (const host of world.hosts) at(world, world.random.between(0, 300), () => startAgent(world, host));
   startClients(world);
   for (const fault of plan.faults) schedule(world, fault);

@@ -27,7 +27,7 @@ export const search = async (
   { seed, runs, until }: Omit<Search, 'fault'>,
 ): Promise<Found | null> => {
   const core = await plant(fault, compiled);
-  const options: RunOptions = { core, ...(fault.guardKind ? { guardKind: fault.guardKind } : {}) };
+  const options: RunOptions = { core, ...(fault.guardFault ? { guardFault: fault.guardFault } : {}) };
   for (let i = 0; i < runs && Date.now() < until; i += 1) {
     const { violation } = runPlan(drawPlan(seed + i), options);
     // What the core as it is breaks too proves nothing of the planted fault.

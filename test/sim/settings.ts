@@ -6,6 +6,7 @@ import { createRandom, type Random } from './random.js';
 export const NODES = ['db1', 'db2'] as const;
 
 export interface Settings {
+  /** None: silence is judged by gateways and the peer's database. */
   readonly witnesses: readonly string[];
   readonly intervalMs: number;
   readonly deadAfter: number;
@@ -31,6 +32,7 @@ export interface Settings {
   readonly shortPromises: boolean;
   /** After healing, an operator ends pause and maintenance. */
   readonly operatorHeals: boolean;
+  readonly guard: 'nftables' | 'address';
 }
 
 /**
@@ -42,7 +44,7 @@ export const hostsOf = (settings: Settings): readonly string[] => [...NODES, ...
 
 export const drawSettings = (seed: number): Settings => {
   const random = createRandom(seed, 1);
-  const witnesses = random.chance(0.85) ? ['w1'] : ['w1', 'w2', 'w3'];
+  const witnesses = drawWitnesses(random);
   const intervalMs = random.pick([100, 200, 300, 500, 700]);
   const calmUntil = random.whole(1_500, 3_000) + intervalMs * 5;
   return {
@@ -75,11 +77,18 @@ export const drawSettings = (seed: number): Settings => {
     healAt: calmUntil + random.whole(6_000, 14_000),
     shortPromises: random.chance(0.06),
     operatorHeals: random.chance(0.6),
+    guard: random.chance(0.85) ? 'nftables' : 'address',
   };
 };
 
 const drawFence = (random: Random): Settings['fence'] =>
   random.chance(0.2) ? { required: random.chance(0.7), timeoutMs: 2_000 } : null;
+
+const drawWitnesses = (random: Random): readonly string[] => {
+  const kind = random.float();
+  if (kind < 0.7) return ['w1'];
+  return kind < 0.85 ? ['w1', 'w2', 'w3'] : [];
+};
 
 /** The bound is where faults show, so half of the clocks run at it. */
 const drawClock = (random: Random): { readonly offsetMs: number; readonly rate: number } => {
@@ -87,7 +96,8 @@ const drawClock = (random: Random): { readonly offsetMs: number; readonly rate: 
   return { offsetMs: Math.floor(random.between(1_000, 10_000_000)), rate: 1 + drift };
 };
 
-export const configOf = (settings: Settings, self: string, boots = 0): CoreConfig => ({
+/** `promiseMs`: what voters are asked to promise. */
+export const configOf = (settings: Settings, promiseMs: number, self: string, boots = 0): CoreConfig => ({
   group: 'orders',
   self,
   boot: `boot ${boots}`,
@@ -97,8 +107,9 @@ export const configOf = (settings: Settings, self: string, boots = 0): CoreConfi
   peerPriority: self === 'db1' ? 90 : 100,
   intervalMs: settings.intervalMs,
   leaseMs: settings.intervalMs * settings.deadAfter,
-  promiseMs: settings.intervalMs * settings.deadAfter,
-  gateways: false,
+  promiseMs,
+  // A pair without a witness is refused without gateways (src/config/rules-members.ts).
+  gateways: settings.witnesses.length === 0,
   semiSync: settings.semiSync,
   checks: { database: { fall: 2, rise: 1 }, disk: { fall: 2, rise: 1 } },
   cooldownMs: settings.cooldownMs,

@@ -4,6 +4,7 @@ import type { Step } from '../../src/core/effect.js';
 import type { Outcome } from '../../src/core/event.js';
 import { deliver } from './agent.js';
 import { acknowledge, killServer } from './database.js';
+import { gatherEvidence } from './evidence.js';
 import { addAddress, openGuard } from './kernel.js';
 import { observeServing } from './ledger.js';
 import { isCut, replicationReaches } from './network.js';
@@ -35,7 +36,7 @@ export const runStep = (world: World, host: Host, agent: Agent, id: number, step
     case 'fence-peer':
       return fencePeer(world, host, agent, id, step.timeoutMs, answer);
     case 'gather-evidence':
-      return answer({ ok: false, detail: 'no gateways' });
+      return gatherEvidence(world, host, agent, step.fencePeer, answer);
     default:
       agent.steps.push({ id, start: () => runDatabase(world, host, agent, id, step, answer) });
       return nextStep(agent);
@@ -92,7 +93,7 @@ const troubled = (host: Host, name: Step['name']): Outcome | undefined => {
 const vipOn = (world: World, host: Host, agent: Agent, answer: (outcome: Outcome) => void): void => {
   const until = agent.state?.owner?.leaseUntil ?? 0;
   const trouble = troubled(host, 'vip-on');
-  if (trouble || !openGuard(host.kernel, localTime(world, host), until)) {
+  if (trouble || !openGuard(host.kernel, world.guarding, localTime(world, host), until)) {
     atHost(world, host, 0.1, () =>
       answer(trouble ?? { ok: false, detail: 'the lease was too short to open the guard' }),
     );
@@ -104,7 +105,7 @@ const vipOn = (world: World, host: Host, agent: Agent, answer: (outcome: Outcome
       agent.inbox.push(add);
       return;
     }
-    if (!addAddress(host.kernel, localTime(world, host), world.leaseMs))
+    if (!addAddress(host.kernel, world.guarding, localTime(world, host)))
       return answer({ ok: false, detail: 'the lease ran out while the VIP was put on' });
     log(world, host.name, 'VIP on');
     observeServing(world, host, agent);
@@ -172,8 +173,7 @@ const tryOnce = (world: World, host: Host, server: Server, step: DatabaseStep): 
 const carryOut = (world: World, host: Host, server: Server, step: DatabaseStep): Attempt => {
   switch (step.name) {
     case 'database-fence':
-      switchSemiSync(world, host, server, false);
-      return readOnly(server);
+      return fenceNow(world, host, server);
     case 'database-demote':
       // Read-only waits for commits under way, and those for the standby's acknowledgement; semi-sync stays in force.
       if (server.waiting.length > 0) return null;
@@ -202,6 +202,12 @@ const carryOut = (world: World, host: Host, server: Server, step: DatabaseStep):
     case 'database-events-on':
       return { ok: true, detail: 'events on' };
   }
+};
+
+/** By its own agent, or by the peer's. */
+export const fenceNow = (world: World, host: Host, server: Server): Outcome => {
+  switchSemiSync(world, host, server, false);
+  return readOnly(server);
 };
 
 const readOnly = (server: Server): Outcome => {

@@ -9,7 +9,7 @@ import { type Clock, createClock } from './clock.js';
 import type { Core } from './core.js';
 import { createDisk, type Disk } from './disk.js';
 import type { Fault } from './fault.js';
-import { createKernel, type GuardKind, type Kernel, passes } from './kernel.js';
+import { createGuarding, createKernel, type GuardFault, type Guarding, type Kernel, passes } from './kernel.js';
 import type { Ledger } from './ledger.js';
 import type { Plan } from './plan.js';
 import { createQueue, type Queue } from './queue.js';
@@ -69,7 +69,9 @@ export interface World {
   readonly plan: Plan;
   readonly settings: Settings;
   readonly leaseMs: number;
-  readonly guardKind: GuardKind;
+  /** What voters are asked to promise. */
+  readonly promiseMs: number;
+  readonly guarding: Guarding;
   readonly hosts: readonly Host[];
   readonly nodes: readonly [Host, Host];
   readonly queue: Queue;
@@ -88,13 +90,14 @@ export interface World {
 export interface WorldOptions {
   readonly core: Core;
   readonly plan: Plan;
-  readonly guardKind: GuardKind;
+  readonly guardFault: GuardFault | null;
   readonly traced: boolean;
   readonly ledger: Ledger;
 }
 
-export const createWorld = ({ core, plan, guardKind, traced, ledger }: WorldOptions): World => {
+export const createWorld = ({ core, plan, guardFault, traced, ledger }: WorldOptions): World => {
   const { settings } = plan;
+  const leaseMs = settings.intervalMs * settings.deadAfter;
   const hosts = hostsOf(settings).map((name, index) => createHost(settings, name, index));
   const [first, second] = hosts;
   if (!first || !second) throw new RangeError('a group has two nodes');
@@ -102,8 +105,9 @@ export const createWorld = ({ core, plan, guardKind, traced, ledger }: WorldOpti
     core,
     plan,
     settings,
-    leaseMs: settings.intervalMs * settings.deadAfter,
-    guardKind,
+    leaseMs,
+    promiseMs: settings.guard === 'address' ? core.addressPromiseMs(leaseMs) : leaseMs,
+    guarding: createGuarding(settings.guard, leaseMs, core.addressLifetimeSeconds(leaseMs), guardFault),
     hosts,
     nodes: [first, second],
     queue: createQueue(),
@@ -168,7 +172,10 @@ export const isTainted = (world: World, host: Host): boolean => localTime(world,
 
 /** Client traffic for the VIP gets through to this host. */
 export const isPassing = (world: World, host: Host): boolean =>
-  host.powered && host.frozen === 0 && host.linksDown === 0 && passes(host.kernel, localTime(world, host));
+  host.powered &&
+  host.frozen === 0 &&
+  host.linksDown === 0 &&
+  passes(host.kernel, world.guarding, localTime(world, host));
 
 export const log = (world: World, who: string, text: string): void => {
   world.trace?.push(`${world.now.toFixed(3).padStart(11)} ${who.padEnd(4)} ${text}`);
