@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { containsPosition, countMissing, differencePosition, mergePositions } from './position.js';
+import { containsPosition, countMissing, differencePosition, mergePositions, POSITION_MAX_CHARS } from './position.js';
 
 describe('positions of MariaDB', () => {
   it('compare every domain and server, not one point', () => {
@@ -32,6 +33,41 @@ describe('positions of MySQL', () => {
     expect(containsPosition(`mysql:${a}:1-10:blue:1-3`, `mysql:${a}:blue:2`)).toBe(true);
     expect(containsPosition(`mysql:${a}:1-10`, `mysql:${a}:blue:2`)).toBe(false);
     expect(mergePositions(`mysql:${a}:1-3`, `mysql:${a}:4-6:blue:1`)).toBe(`mysql:${a}:1-6,${a}:blue:1`);
+  });
+
+  it('are subtracted as sets are', () => {
+    const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 25 });
+    const position = (set: readonly number[]) => `mysql:${[b, ...set].join(':')}`;
+    fc.assert(
+      fc.property(numbers, numbers, (one, other) => {
+        const rest = one.filter((number) => !other.includes(number)).sort((x, y) => x - y);
+        const seen = differencePosition(position([50, ...one]), position([51, ...other]));
+        expect(containsPosition(position([50, ...rest]), `mysql:${seen}`)).toBe(true);
+        expect(countMissing(position([50, ...one]), position([51, ...other]))).toBe(rest.length + 1);
+        expect(containsPosition(position([51, ...other]), position([51, ...one]))).toBe(rest.length === 0);
+      }),
+    );
+  });
+
+  it('with many gaps cost no more than their length', () => {
+    const gaps = (count: number) => `mysql:${a}:${Array.from({ length: count }, (_, i) => 2 * i + 1).join(':')}`;
+    const timeOf = (count: number): number => {
+      const [one, other] = [gaps(count), gaps(count + 1)];
+      const begin = performance.now();
+      expect(containsPosition(one, other)).toBe(false);
+      expect(countMissing(other, one)).toBe(1);
+      return performance.now() - begin;
+    };
+    timeOf(2_000);
+    // Eight times the length at the quadratic price would be 64 times the time.
+    expect(timeOf(32_000)).toBeLessThan(40 * Math.max(1, timeOf(4_000)));
+  });
+
+  it('longer than can be looked through are not known', () => {
+    const long = `mysql:${a}:${Array.from({ length: POSITION_MAX_CHARS / 6 }, (_, i) => 100_000 + 2 * i).join(':')}`;
+    expect(containsPosition(long, `mysql:${a}:100000`)).toBe(false);
+    expect(differencePosition(long, `mysql:${a}:1-900000`)).toBe(long.slice('mysql:'.length));
+    expect(containsPosition(long, long)).toBe(true);
   });
 });
 

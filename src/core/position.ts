@@ -3,10 +3,17 @@
 import type { Position } from './types.js';
 
 /** Inclusive ranges, sorted and apart. */
-type Ranges = readonly (readonly [number, number])[];
+type Ranges = readonly Range[];
+type Range = readonly [from: number, to: number];
 
 /** A position as ranges for each source: `domain-server` on MariaDB, `uuid` or `uuid:tag` on MySQL. */
 type Sources = ReadonlyMap<string, Ranges>;
+
+/**
+ * Longest text that is compared: some 30,000 ranges, which takes tens of milliseconds. A server's set is a few ranges; one
+ * with more gaps than this is taken for unknown, as a position that did not fit into a heartbeat is.
+ */
+export const POSITION_MAX_CHARS = 500_000;
 
 /**
  * Every transaction of `b` is in `a`. An unknown (empty) `b` is in nothing, and an unknown `a` has nothing: what is not
@@ -15,21 +22,21 @@ type Sources = ReadonlyMap<string, Ranges>;
 export const containsPosition = (a: Position, b: Position): boolean => {
   if (a === '' || b === '') return false;
   if (a === b) return true;
-  if (flavourOf(a) !== flavourOf(b)) return false;
+  if (!comparable(a, b)) return false;
   return subtract(parse(b), parse(a)).size === 0;
 };
 
 /** What `a` has and `b` has not, in the flavour's own words without its prefix; empty: nothing. */
 export const differencePosition = (a: Position, b: Position): string => {
   if (a === '') return '';
-  if (b === '' || flavourOf(a) !== flavourOf(b)) return bodyOf(a);
+  if (!comparable(a, b)) return bodyOf(a);
   return format(flavourOf(a), subtract(parse(a), parse(b)));
 };
 
 /** Everything that either has. */
 export const mergePositions = (a: Position, b: Position): Position => {
   if (a === '' || a === b) return b;
-  if (b === '' || flavourOf(a) !== flavourOf(b)) return a;
+  if (!comparable(a, b)) return a;
   const merged = new Map(parse(a));
   for (const [source, ranges] of parse(b)) merged.set(source, unite([...(merged.get(source) ?? []), ...ranges]));
   return `${flavourOf(a)}:${format(flavourOf(a), merged)}`;
@@ -37,11 +44,15 @@ export const mergePositions = (a: Position, b: Position): Position => {
 
 /** How many transactions `a` has and `b` has not. */
 export const countMissing = (a: Position, b: Position): number => {
-  if (a === '' || b === '' || flavourOf(a) !== flavourOf(b)) return 0;
+  if (!comparable(a, b)) return 0;
   let count = 0;
   for (const ranges of subtract(parse(a), parse(b)).values()) for (const [from, to] of ranges) count += to - from + 1;
   return count;
 };
+
+/** Both are known, of one flavour and of a length that can be looked through. */
+const comparable = (a: Position, b: Position): boolean =>
+  a !== '' && b !== '' && flavourOf(a) === flavourOf(b) && Math.max(a.length, b.length) <= POSITION_MAX_CHARS;
 
 const flavourOf = (position: Position): string => position.slice(0, position.indexOf(':'));
 const bodyOf = (position: Position): string => position.slice(position.indexOf(':') + 1);
@@ -65,21 +76,30 @@ const parseMariadb = (body: string): Sources => {
 
 /** `uuid:1-5:7,uuid:tag:1-3` (MySQL manual, GTID sets; tags since 8.3). */
 const parseMysql = (body: string): Sources => {
-  const sources = new Map<string, Ranges>();
-  for (const set of body.replace(/\s+/g, '').split(',')) {
-    const [uuid = '', ...parts] = set.toLowerCase().split(':');
+  const listed = new Map<string, Range[]>();
+  for (const set of body.replace(/\s+/g, '').toLowerCase().split(',')) {
+    const [uuid = '', ...parts] = set.split(':');
     let source = uuid;
     for (const part of parts) {
-      const match = /^(\d+)(?:-(\d+))?$/.exec(part);
-      if (!match) {
+      const range = parseRange(part);
+      if (range === undefined) {
         source = `${uuid}:${part}`;
         continue;
       }
-      const from = Number(match[1]);
-      sources.set(source, unite([...(sources.get(source) ?? []), [from, Number(match[2] ?? from)]]));
+      const known = listed.get(source);
+      if (known === undefined) listed.set(source, [range]);
+      else known.push(range);
     }
   }
-  return sources;
+  return new Map([...listed].map(([source, ranges]) => [source, unite(ranges)]));
+};
+
+/** `7` or `1-5`; undefined for a tag. */
+const parseRange = (part: string): Range | undefined => {
+  const match = /^(\d+)(?:-(\d+))?$/.exec(part);
+  if (!match) return undefined;
+  const from = Number(match[1]);
+  return [from, Number(match[2] ?? from)];
 };
 
 const format = (flavour: string, sources: Sources): string => {
@@ -93,9 +113,9 @@ const format = (flavour: string, sources: Sources): string => {
 /** One collator for all: `localeCompare` makes one for each pair. */
 const { compare: bySource } = new Intl.Collator('en', { numeric: true });
 
-const unite = (ranges: readonly (readonly [number, number])[]): Ranges => {
+const unite = (ranges: Ranges): Ranges => {
   const united: [number, number][] = [];
-  for (const [from, to] of [...ranges].sort((x, y) => x[0] - y[0])) {
+  for (const [from, to] of ranges.toSorted((x, y) => x[0] - y[0])) {
     const last = united.at(-1);
     if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
     else united.push([from, to]);
@@ -107,14 +127,26 @@ const unite = (ranges: readonly (readonly [number, number])[]): Ranges => {
 const subtract = (a: Sources, b: Sources): Sources => {
   const rest = new Map<string, Ranges>();
   for (const [source, ranges] of a) {
-    let left: (readonly [number, number])[] = [...ranges];
-    for (const [from, to] of b.get(source) ?? []) {
-      left = left.flatMap(([x, y]) => {
-        if (to < x || from > y) return [[x, y] as const];
-        return [[x, from - 1] as const, [to + 1, y] as const].filter(([p, q]) => p <= q);
-      });
-    }
+    const left = subtractRanges(ranges, b.get(source) ?? []);
     if (left.length > 0) rest.set(source, left);
   }
   return rest;
+};
+
+/** One walk along both, since both are sorted: a set may have as many gaps as its server has had failures. */
+const subtractRanges = (ranges: Ranges, others: Ranges): Ranges => {
+  const left: Range[] = [];
+  let next = 0;
+  for (const [from, to] of ranges) {
+    let begin = from;
+    for (let other = others[next]; other !== undefined && other[0] <= to; other = others[next]) {
+      if (begin < other[0]) left.push([begin, other[0] - 1]);
+      begin = Math.max(begin, other[1] + 1);
+      // It may reach into the range after this one.
+      if (other[1] > to) break;
+      next += 1;
+    }
+    if (begin <= to) left.push([begin, to]);
+  }
+  return left;
 };
