@@ -117,6 +117,8 @@ const login = (target: Target, credentials: Credentials, deadlineMs: number): Pr
     try {
       connection = createConnection({
         stream: () => socket,
+        // Told although the stream is ours: over a socket caching_sha2_password sends the password, and encrypts it over TCP.
+        ...(target.socket === undefined ? {} : { socketPath: target.socket }),
         user: credentials.user,
         password: credentials.password,
         // Numbers beyond 2^53 come as text rather than rounded.
