@@ -150,3 +150,19 @@ const subtractRanges = (ranges: Ranges, others: Ranges): Ranges => {
   }
   return left;
 };
+
+/** Asks of one transaction after the other whether `position` has it. */
+export const createMembership = (position: Position): ((source: string, sequence: number) => boolean) => {
+  const sources = position.length > POSITION_MAX_CHARS ? new Map<string, Ranges>() : parse(position);
+  return (source, sequence) => {
+    const ranges = sources.get(source) ?? [];
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ranges[middle]?.[1] ?? 0) < sequence) low = middle + 1;
+      else high = middle;
+    }
+    const found = ranges[low];
+    return found !== undefined && found[0] <= sequence;
+  };
+};

@@ -1,4 +1,7 @@
-/** Reads the event headers of a MariaDB binary log, and of the bodies only what tells one transaction from the next. */
+/** Reads the event headers of a binary log, and of the bodies only what tells one transaction from the next. */
+
+import type { Position } from '../core/types.js';
+import { GTID_READ_BYTES, readMysqlGtid, readPreviousGtids, readTaggedGtid } from './mysql-events.js';
 
 /** Common header of every event (MariaDB documentation, "2-Binlog Event Header"). */
 export const HEADER_BYTES = 19;
@@ -25,13 +28,6 @@ const TYPE = {
 /** Table map, rows of both versions plain and compressed, annotations: they neither begin nor end a transaction. */
 const UNREAD_TYPES: ReadonlySet<number> = new Set([19, 23, 24, 25, 30, 31, 32, 160, 166, 167, 168, 169, 170, 171]);
 
-const MYSQL_TYPES: ReadonlySet<number> = new Set([
-  TYPE.mysqlGtid,
-  TYPE.mysqlAnonymous,
-  TYPE.mysqlPreviousGtids,
-  TYPE.mysqlTaggedGtid,
-]);
-
 const CHECKSUM_BYTES = 4;
 /** Gtid event: sequence number 8, domain 4, flags 1. */
 const GTID_BODY_BYTES = 13;
@@ -42,13 +38,12 @@ const GTID_LIST_COUNT_MASK = 0x0fff_ffff;
 const GTID_LIST_ENTRY_BYTES = 16;
 /** A query that only says COMMIT is far shorter; a longer one need not be looked into. */
 const SHORT_QUERY_BYTES = 4_096;
-/** Bodies that are read whole; a Gtid list of 10,000 servers is still shorter. */
-const READ_WHOLE_MAX_BYTES = 200_000;
+/** Bodies that are read whole; a Gtid list of 10,000 servers, or a set with 50,000 gaps, is still shorter. */
+const READ_WHOLE_MAX_BYTES = 1_000_000;
 
-/** `sequence` is exact up to 2^53, as everywhere in core/position.ts. */
+/** `source` as core/position.ts has it; `sequence` is exact up to 2^53, as there. */
 export interface Gtid {
-  readonly domain: number;
-  readonly server: number;
+  readonly source: string;
   readonly sequence: number;
 }
 
@@ -60,8 +55,8 @@ export interface BinlogReader {
   readonly offset: number;
   /** End of the last whole transaction, or of what stands before the first. */
   readonly wholeUpTo: number;
-  /** What all files before this one hold; absent before its Gtid list was read. */
-  readonly listAtStart: readonly Gtid[] | undefined;
+  /** What all files before this one hold; absent before the event that says so was read. */
+  readonly heldAtStart: Position | undefined;
   readonly checksum: boolean;
   /** A transaction has begun and not ended yet. */
   readonly inGroup: boolean;
@@ -78,17 +73,27 @@ export interface BinlogReader {
 export interface ResumePoint {
   readonly offset: number;
   readonly checksum: boolean;
-  readonly listAtStart: readonly Gtid[];
+  readonly heldAtStart: Position;
+}
+
+/** A transaction that has begun. */
+interface Group {
+  readonly gtid: Gtid;
+  readonly start: number;
+  /** MariaDB: the one event that follows is all of it. */
+  readonly standalone: boolean;
+  /** MySQL tells how long it is: where it ends. */
+  readonly end?: number;
 }
 
 export const createBinlogReader = (onTransaction: OnTransaction, resume?: ResumePoint): BinlogReader => {
   let offset = resume?.offset ?? MAGIC.length;
   let wholeUpTo = offset;
   let checksum = resume?.checksum ?? false;
-  let listAtStart = resume?.listAtStart;
+  let heldAtStart = resume?.heldAtStart;
   let unreadable: string | undefined;
   let damaged = false;
-  let open: { readonly gtid: Gtid; readonly start: number; readonly standalone: boolean } | undefined;
+  let open: Group | undefined;
 
   const close = (end: number): void => {
     if (open !== undefined) onTransaction(open.gtid, open.start, end);
@@ -97,10 +102,6 @@ export const createBinlogReader = (onTransaction: OnTransaction, resume?: Resume
   };
 
   const readEvent = (event: Buffer, type: number, length: number): void => {
-    if (MYSQL_TYPES.has(type)) {
-      unreadable = 'it is in the format of MySQL, which is not read here yet';
-      return;
-    }
     switch (type) {
       case TYPE.formatDescription:
         // The byte before the checksum names its kind; 0: none, 255: a server that knows none.
@@ -110,14 +111,28 @@ export const createBinlogReader = (onTransaction: OnTransaction, resume?: Resume
         unreadable = 'it is encrypted (encrypt_binlog), and only the server itself can read it';
         return;
       case TYPE.gtidList:
-        listAtStart ??= readGtidList(event);
+        heldAtStart ??= readGtidList(event);
+        if (open === undefined) wholeUpTo = offset + length;
+        return;
+      case TYPE.mysqlPreviousGtids:
+        heldAtStart ??= readPreviousGtids(event.subarray(HEADER_BYTES));
         if (open === undefined) wholeUpTo = offset + length;
         return;
       case TYPE.gtid:
-        open = readGtid(event, offset);
+        open = { ...readGtid(event), start: offset };
+        return;
+      case TYPE.mysqlGtid:
+      case TYPE.mysqlTaggedGtid: {
+        const body = event.subarray(HEADER_BYTES);
+        const { bytes, ...gtid } = type === TYPE.mysqlGtid ? readMysqlGtid(body) : readTaggedGtid(body);
+        open = { gtid, start: offset, standalone: false, end: offset + bytes };
+        return;
+      }
+      case TYPE.mysqlAnonymous:
+        unreadable = 'it has transactions without GTIDs (gtid_mode), which cannot be told apart';
         return;
       default:
-        if (open !== undefined && endsGroup(event, type, length, open.standalone, checksum)) close(offset + length);
+        if (open !== undefined && endsGroup(event, type, offset, length, open, checksum)) close(offset + length);
         return;
     }
   };
@@ -129,8 +144,8 @@ export const createBinlogReader = (onTransaction: OnTransaction, resume?: Resume
     get wholeUpTo() {
       return wholeUpTo;
     },
-    get listAtStart() {
-      return listAtStart;
+    get heldAtStart() {
+      return heldAtStart;
     },
     get checksum() {
       return checksum;
@@ -176,7 +191,11 @@ const neededBytes = (type: number, length: number): number => {
   switch (type) {
     case TYPE.formatDescription:
     case TYPE.gtidList:
+    case TYPE.mysqlPreviousGtids:
       return length;
+    case TYPE.mysqlGtid:
+    case TYPE.mysqlTaggedGtid:
+      return Math.min(length, HEADER_BYTES + GTID_READ_BYTES);
     case TYPE.gtid:
       return Math.min(length, HEADER_BYTES + GTID_BODY_BYTES);
     case TYPE.query:
@@ -186,28 +205,34 @@ const neededBytes = (type: number, length: number): number => {
   }
 };
 
-const readGtid = (event: Buffer, start: number) => ({
+const readGtid = (event: Buffer) => ({
   gtid: {
-    domain: event.readUInt32LE(HEADER_BYTES + 8),
-    server: event.readUInt32LE(5),
+    source: `${event.readUInt32LE(HEADER_BYTES + 8)}-${event.readUInt32LE(5)}`,
     sequence: Number(event.readBigUInt64LE(HEADER_BYTES)),
   },
-  start,
   standalone: (event.readUInt8(HEADER_BYTES + 12) & FLAG_STANDALONE) !== 0,
 });
 
-const readGtidList = (event: Buffer): readonly Gtid[] => {
+const readGtidList = (event: Buffer): Position => {
   const count = event.readUInt32LE(HEADER_BYTES) & GTID_LIST_COUNT_MASK;
   const entries = event.subarray(HEADER_BYTES + 4);
-  return Array.from({ length: Math.min(count, Math.floor(entries.length / GTID_LIST_ENTRY_BYTES)) }, (_, i) => ({
-    domain: entries.readUInt32LE(i * GTID_LIST_ENTRY_BYTES),
-    server: entries.readUInt32LE(i * GTID_LIST_ENTRY_BYTES + 4),
-    sequence: Number(entries.readBigUInt64LE(i * GTID_LIST_ENTRY_BYTES + 8)),
-  }));
+  const gtids = Array.from({ length: Math.min(count, Math.floor(entries.length / GTID_LIST_ENTRY_BYTES)) }, (_, i) => {
+    const at = i * GTID_LIST_ENTRY_BYTES;
+    return `${entries.readUInt32LE(at)}-${entries.readUInt32LE(at + 4)}-${entries.readBigUInt64LE(at + 8)}`;
+  });
+  return `mariadb:${gtids.join(',')}`;
 };
 
-/** A group ends as the server's own replication threads see it: Log_event::is_part_of_group, peek_is_commit_rollback. */
-const endsGroup = (event: Buffer, type: number, length: number, standalone: boolean, checksum: boolean): boolean => {
+/** On MySQL at its length; on MariaDB a group ends as the server's own replication threads see it: Log_event::is_part_of_group, peek_is_commit_rollback. */
+const endsGroup = (
+  event: Buffer,
+  type: number,
+  offset: number,
+  length: number,
+  { standalone, end }: Group,
+  checksum: boolean,
+): boolean => {
+  if (end !== undefined) return offset + length >= end;
   switch (type) {
     case TYPE.xid:
     case TYPE.xaPrepare:

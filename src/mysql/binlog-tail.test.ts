@@ -190,7 +190,7 @@ describe('what another lacks', () => {
     const tail = await write({ list: [], groups: rows('0-1-1', '1-1-1', '0-1-2', '1-1-2', '0-1-3', '1-1-3') });
     expect(await tail.compare('mariadb:0-1-1,1-1-2', signal)).toMatchObject({
       kind: 'ship',
-      startAfter: '0-1-1,1-1-2',
+      without: '0-1-1,1-1-2',
       transactions: 3,
     });
   });

@@ -3,7 +3,6 @@
 import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
 import type { DatabaseReport } from '../core/types.js';
-import type { Session } from './connection.js';
 import type { Credentials } from './credentials.js';
 import { demote, preflight } from './demote.js';
 import { asDatabaseError, type DatabaseError } from './errors.js';
@@ -57,7 +56,7 @@ export interface Database {
    */
   use<T>(work: (link: Link) => Promise<T>): Promise<T>;
   /** The watch has logged in (again): what the server says of itself may be new. */
-  onConnected(listener: (session: Session) => void): void;
+  onConnected(listener: (link: Link) => void): void;
   lastReport(): DatabaseReport | undefined;
   /** Family and version as the server told them last; empty: not known yet. */
   version(): string;
@@ -82,7 +81,7 @@ export const DOWN = 'down';
 
 export const createDatabase = (options: DatabaseOptions): Database => {
   const listeners: ((report: DatabaseReport) => void)[] = [];
-  const connectedListeners: ((session: Session) => void)[] = [];
+  const connectedListeners: ((link: Link) => void)[] = [];
   let last: Promise<unknown> = Promise.resolve();
   let leftBehind: Promise<unknown> = Promise.resolve();
   let state = '';
@@ -93,11 +92,12 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   const links = createLinks({
     target: options,
     credentials: options.credentials,
-    onOpened: (name, { session, flavour }) => {
+    onOpened: (name, link) => {
+      const { session, flavour } = link;
       version = `${flavour.name === 'mariadb' ? 'MariaDB' : 'MySQL'} ${flavour.version}`;
       if (name !== 'monitor') return;
       void serverProcess.learn(session, PROMPT_MS);
-      for (const listener of connectedListeners) listener(session);
+      for (const listener of connectedListeners) listener(link);
     },
     onLost: (name: LinkName) => {
       options.log('debug', { link: name }, 'database connection ended');

@@ -10,9 +10,11 @@ import {
   askCommand,
   askPatiently,
   assertWanted,
+  FENCE_ACKNOWLEDGED_MS,
   FENCE_READ_ONLY_MS,
   KILL_SESSIONS_MS,
   lookAgain,
+  SEMI_SYNC_OFF_MS,
   type StepContext,
 } from './step.js';
 
@@ -28,12 +30,31 @@ const KILLS_PER_LISTING = 1_000;
  * held back may be let go: their clients do not hear of them, and waiting for them would hold up read-only.
  */
 export const fence = async (context: StepContext): Promise<Outcome> => {
-  const { flavour } = context;
+  const { flavour, command } = context;
   if (flavour.events) await askCommand(context)(flavour.events.off);
-  if (flavour.semiSync) await askCommand(context)(flavour.semiSync.off);
-  await makeReadOnly(context, FENCE_READ_ONLY_MS, true);
-  const left = await endSessions(context);
-  return { ok: true, detail: left, position: await readStablePosition(context) };
+  const acknowledged = flavour.semiSync?.offStalls === true && (await readOnlyIfAcknowledged(context));
+  if (!acknowledged) {
+    if (flavour.semiSync) await command.query(flavour.semiSync.off, SEMI_SYNC_OFF_MS);
+    await makeReadOnly(context, FENCE_READ_ONLY_MS, true);
+  }
+  const detail = await endSessions(context);
+  const position = await readStablePosition(context);
+  if (acknowledged && flavour.semiSync) {
+    const { off } = flavour.semiSync;
+    context.leaveBehind(command.query(off, SEMI_SYNC_OFF_MS), off);
+  }
+  return { ok: true, detail, position };
+};
+
+/** Whether read-only came through with semi-sync in force: then no commit waits for a standby that is gone. */
+const readOnlyIfAcknowledged = async (context: StepContext): Promise<boolean> => {
+  try {
+    await makeReadOnly(context, FENCE_ACKNOWLEDGED_MS, true);
+    return true;
+  } catch (error) {
+    if (asDatabaseError(error, 'read-only').kind !== 'hanging') throw error;
+    return false;
+  }
 };
 
 /**

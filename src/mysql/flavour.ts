@@ -18,8 +18,8 @@ export interface ServerStatus {
 
 /** The one replication channel, from the peer. */
 export interface Channel extends ReplicaReport {
-  /** Server id of the source it was last connected to; 0 before the first connection. */
-  readonly sourceServerId: number;
+  /** The source it was last connected to, as `originOf` names it; `''` or `'0'` before the first connection. */
+  readonly source: string;
   /** The receiver's last error, though it may be trying on. */
   readonly receiverError?: string;
   /** Its number; 0: none. */
@@ -50,6 +50,31 @@ export interface SemiSyncStatements {
   readonly on: readonly string[];
   /** Releases the commits that wait. */
   readonly off: string;
+  /** It holds up logins and other settings for a while, so that a fence does it last unless commits do wait. */
+  readonly offStalls: boolean;
+}
+
+/** Where the printing of binary logs begins and ends. */
+export interface PrintRange {
+  /** Byte of the first file. */
+  readonly start: number;
+  /** Byte of the last file. */
+  readonly end: number;
+  /** Not to be printed: body of a position. */
+  readonly without?: string;
+}
+
+/** The server's own programs and statements for taking over transactions from binary logs. */
+export interface SalvageWords {
+  /** Names to find in PATH. */
+  readonly binlogProgram: string;
+  readonly clientProgram: string;
+  /** Options that print a range of binary logs as statements with the original GTIDs. */
+  printOptions(range: PrintRange): readonly string[];
+  /** The client's option that checks the server's certificate against its name. */
+  readonly verifyServer: string;
+  /** Lets the agent's user write while clients still cannot; taken back by `readOnlyOn`. Absent: it can. */
+  readonly openForAgent?: string;
 }
 
 export interface Flavour {
@@ -83,8 +108,15 @@ export interface Flavour {
   readonly stopReceiver: string;
   readonly stopReplica: string;
   readonly startReplica: string;
+  /** Applies what lies in the relay logs and nothing else. Absent where it would throw that away (mysql.md, relay logs). */
+  readonly startApplier?: string;
+  /** How an operator sets up the channel. */
+  readonly configureChannel: string;
+  /** Which server committed this GTID; empty: it is none. */
+  originOf(gtid: string): string;
   /** To be run with both threads stopped, before `startReplica`; nothing where the positions agree already. */
   realign(ask: Ask): Promise<string | undefined>;
+  readonly salvage: SalvageWords;
   /** Waits until `missing` (body of a position) is applied. One row; `reached` is 1 when it was, 0 at the timeout. */
   waitApplied(missing: string, seconds: number): string;
 }
@@ -118,7 +150,7 @@ export interface ChannelColumns {
   readonly receiver: string;
   readonly applier: string;
   readonly lag: string;
-  readonly sourceServerId: string;
+  readonly source: string;
 }
 
 /** Seconds as the server tells them; what is no length of time is not known. */
@@ -151,7 +183,7 @@ export const parseChannel = (row: Row, columns: ChannelColumns, received: Positi
     ...(receiverError === '' ? {} : { receiverError }),
     receiverErrno,
     filters: FILTER_COLUMNS.some((column) => text(row, column) !== ''),
-    sourceServerId: number(row, columns.sourceServerId),
+    source: text(row, columns.source),
   };
 };
 

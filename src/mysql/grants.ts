@@ -45,12 +45,16 @@ const MYSQL_GRANTS: readonly Grant[] = [
   grant('CONNECTION_ADMIN', 'super_read_only, KILL of client sessions, a connection when the server is full', [
     'SUPER',
   ]),
+  grant('SERVICE_CONNECTION_ADMIN', 'a connection by admin_port when the server is full'),
   grant('SYSTEM_USER', 'KILL of privileged sessions'),
   grant('REPLICATION_SLAVE_ADMIN', 'START and STOP of the channel', ['SUPER']),
+  grant('REPLICATION_APPLIER', 'transactions of a dead server with their original GTIDs'),
   grant('REPLICATION CLIENT', 'SHOW REPLICA STATUS'),
   grant('PROCESS', 'the process list and open transactions'),
   grant('XA_RECOVER_ADMIN', 'XA RECOVER in the pre-flight'),
-  { ...grant('SELECT', 'locks and sessions in performance_schema'), on: '*.*' },
+  grant('SELECT', 'locks and sessions in performance_schema'),
+  // MariaDB asks for no more than BINLOG's own privilege; MySQL answers error 1105 without these.
+  ...['INSERT', 'UPDATE', 'DELETE'].map((privilege) => grant(privilege, 'rows of the transactions of a dead server')),
   ...PROBE_GRANTS,
 ];
 

@@ -12,6 +12,7 @@ import {
   isReadOnly,
   number,
   parseChannel,
+  type SalvageWords,
   type ServerSession,
   text,
 } from './flavour.js';
@@ -39,7 +40,7 @@ const CHANNEL_COLUMNS = {
   receiver: 'Slave_IO_Running',
   applier: 'Slave_SQL_Running',
   lag: 'Seconds_Behind_Master',
-  sourceServerId: 'Master_Server_Id',
+  source: 'Master_Server_Id',
 } as const;
 
 /** What this server can do, as it says itself. */
@@ -72,10 +73,28 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     stopReceiver: 'STOP SLAVE IO_THREAD',
     stopReplica: 'STOP SLAVE',
     startReplica: 'START SLAVE',
+    configureChannel: 'CHANGE MASTER TO',
+    originOf: (gtid) => /^\d+-(\d+)-\d+$/.exec(gtid)?.[1] ?? '',
     realign,
+    salvage: SALVAGE,
     waitApplied: (missing, seconds) =>
       `SELECT MASTER_GTID_WAIT('${lastOfEachDomain(missing)}', ${seconds}) = 0 AS reached`,
   };
+};
+
+const SALVAGE: SalvageWords = {
+  binlogProgram: 'mariadb-binlog',
+  clientProgram: 'mariadb',
+  // By bytes: by GTID it reads the file from its beginning, which takes seconds for a gigabyte.
+  printOptions: ({ start, end, without }) => [
+    '--no-defaults',
+    '--force-if-open',
+    '--verify-binlog-checksum',
+    '--skip-annotate-row-events',
+    `--start-position=${without ?? start}`,
+    `--stop-position=${end}`,
+  ],
+  verifyServer: 'ssl-verify-server-cert',
 };
 
 const SEMI_SYNC = {
@@ -85,6 +104,7 @@ const SEMI_SYNC = {
     'SET GLOBAL rpl_semi_sync_master_enabled=ON',
   ],
   off: 'SET GLOBAL rpl_semi_sync_master_enabled=OFF',
+  offStalls: false,
 } as const;
 
 /**

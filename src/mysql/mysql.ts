@@ -14,10 +14,12 @@ import {
   isReadOnly,
   number,
   parseChannel,
+  type SalvageWords,
   type SemiSyncStatements,
+  type ServerSession,
   text,
 } from './flavour.js';
-import { findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
+import { describeSession, findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
 
 const STATUS = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
 const SESSIONS = `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
@@ -31,26 +33,29 @@ const PARSE_ERROR = 1064;
 /** One of the two vocabularies; 8.0.22 to 8.3 know both, 8.4 only the newer. */
 interface Dialect {
   readonly replica: 'REPLICA' | 'SLAVE';
+  readonly configureChannel: string;
   readonly columns: ChannelColumns;
 }
 
 const NEWER: Dialect = {
   replica: 'REPLICA',
+  configureChannel: 'CHANGE REPLICATION SOURCE TO',
   columns: {
     receiver: 'Replica_IO_Running',
     applier: 'Replica_SQL_Running',
     lag: 'Seconds_Behind_Source',
-    sourceServerId: 'Source_Server_Id',
+    source: 'Source_UUID',
   },
 };
 
 const OLDER: Dialect = {
   replica: 'SLAVE',
+  configureChannel: 'CHANGE MASTER TO',
   columns: {
     receiver: 'Slave_IO_Running',
     applier: 'Slave_SQL_Running',
     lag: 'Seconds_Behind_Master',
-    sourceServerId: 'Master_Server_Id',
+    source: 'Master_UUID',
   },
 };
 
@@ -92,8 +97,12 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     stopReceiver: `STOP ${dialect.replica} IO_THREAD`,
     stopReplica: `STOP ${dialect.replica}`,
     startReplica: `START ${dialect.replica}`,
+    startApplier: `START ${dialect.replica} SQL_THREAD`,
+    configureChannel: dialect.configureChannel,
+    originOf: (gtid) => gtid.slice(0, Math.max(0, gtid.indexOf(':'))),
     // GTID sets hold what this server wrote itself, so nothing is sent twice.
     realign: () => Promise.resolve(undefined),
+    salvage: SALVAGE,
     waitApplied: (missing, seconds) => `SELECT WAIT_FOR_EXECUTED_GTID_SET('${missing}', ${seconds}) = 0 AS reached`,
   };
 };
@@ -116,7 +125,24 @@ const semiSyncStatements = (role: 'source' | 'master'): SemiSyncStatements => ({
     `SET GLOBAL rpl_semi_sync_${role}_enabled=ON`,
   ],
   off: `SET GLOBAL rpl_semi_sync_${role}_enabled=OFF`,
+  // Until its thread for acknowledgements wakes, which it does once a second (semisync_source_ack_receiver.cc).
+  offStalls: true,
 });
+
+const SALVAGE: SalvageWords = {
+  binlogProgram: 'mysqlbinlog',
+  clientProgram: 'mysql',
+  printOptions: ({ start, end, without }) => [
+    '--no-defaults',
+    '--force-if-open',
+    '--verify-binlog-checksum',
+    `--start-position=${start}`,
+    `--stop-position=${end}`,
+    ...(without === undefined ? [] : [`--exclude-gtids=${without}`]),
+  ],
+  verifyServer: 'ssl-mode=VERIFY_IDENTITY',
+  openForAgent: 'SET GLOBAL super_read_only=OFF',
+};
 
 const positionOf = (row: Row | undefined, column: string): Position => `mysql:${text(row, column).replace(/\s+/g, '')}`;
 
@@ -126,7 +152,7 @@ const readStatus = async (ask: Ask, dialect: Dialect, semiSyncRole: 'source' | '
   // vipd's one channel is the default one, without a name.
   const channels = await ask(`SHOW ${dialect.replica} STATUS`);
   const channelRow = channels.find((candidate) => text(candidate, 'Channel_Name') === '') ?? channels[0];
-  const channel = channelRow === undefined ? undefined : channelOf(channelRow, dialect, position);
+  const channel = channelRow === undefined ? undefined : await channelOf(ask, channelRow, dialect, position);
   const role = semiSyncRole ?? 'source';
   const semiSync = byName(await ask(`SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_${role}\\_%'`));
   return {
@@ -138,24 +164,51 @@ const readStatus = async (ask: Ask, dialect: Dialect, semiSyncRole: 'source' | '
   };
 };
 
-const channelOf = (row: Row, dialect: Dialect, position: Position): Channel =>
-  parseChannel(row, dialect.columns, mergePositions(position, positionOf(row, 'Retrieved_Gtid_Set')));
+const channelOf = async (ask: Ask, row: Row, dialect: Dialect, position: Position): Promise<Channel> => {
+  const channel = parseChannel(row, dialect.columns, mergePositions(position, positionOf(row, 'Retrieved_Gtid_Set')));
+  if (channel.error === undefined || channel.sql !== 'stopped') return channel;
+  // With parallel workers the channel only says where to look (MySQL manual, Last_SQL_Error).
+  const [worker] = await ask(WORKER_ERROR);
+  return worker === undefined
+    ? channel
+    : { ...channel, error: `error ${text(worker, 'errno')}: ${text(worker, 'error')}` };
+};
+
+const WORKER_ERROR = `SELECT LAST_ERROR_NUMBER AS errno, LAST_ERROR_MESSAGE AS error
+  FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER <> 0 LIMIT 1`;
 
 const findBlockers = async (ask: Ask, longTransactionSeconds: number): Promise<readonly Blocker[]> => {
   const sessions = (await ask(SESSIONS)).map(toSession);
-  // Locks that outlast a statement: LOCK TABLES, FLUSH TABLES WITH READ LOCK, LOCK INSTANCE FOR BACKUP.
-  const locks = await ask(
-    `SELECT DISTINCT t.PROCESSLIST_ID AS id, l.OBJECT_TYPE AS type, l.LOCK_TYPE AS mode
-     FROM performance_schema.metadata_locks l JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID
-     WHERE l.LOCK_DURATION = 'EXPLICIT' AND l.LOCK_STATUS = 'GRANTED' AND t.PROCESSLIST_ID IS NOT NULL
-       AND l.OBJECT_TYPE IN ('GLOBAL', 'COMMIT', 'TABLE', 'SCHEMA', 'BACKUP LOCK')`,
-  );
   return [
     ...(await findInnodbBlockers(ask, sessions, longTransactionSeconds)),
-    ...locks.map((row) => ({
-      sessionId: number(row, 'id'),
-      what: `session ${number(row, 'id')} holds a ${text(row, 'type')} lock (${text(row, 'mode')})`,
-    })),
+    ...(await findHeldLocks(ask, sessions)),
     ...(await findXaBlockers(ask, (row) => text(row, 'data'))),
   ];
+};
+
+/**
+ * Locks of sessions that run nothing: a running statement has such locks too, and they end with it. LOCK_DURATION is no
+ * help, since it says TRANSACTION for LOCK TABLES.
+ */
+const HELD_LOCKS = `SELECT t.PROCESSLIST_ID AS id,
+    MAX(CASE WHEN l.OBJECT_TYPE = 'BACKUP LOCK' THEN 'LOCK INSTANCE FOR BACKUP'
+      WHEN l.LOCK_TYPE = 'INTENTION_EXCLUSIVE' THEN 'LOCK TABLES … WRITE' ELSE 'a global read lock' END) AS what
+  FROM performance_schema.metadata_locks l JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID
+  WHERE l.LOCK_STATUS = 'GRANTED' AND t.PROCESSLIST_COMMAND = 'Sleep'
+    AND (l.OBJECT_TYPE = 'GLOBAL' OR l.OBJECT_TYPE = 'BACKUP LOCK' AND l.LOCK_TYPE = 'SHARED')
+  GROUP BY t.PROCESSLIST_ID`;
+
+/** Twice, since a statement can end between the reading of its lock and that of its session. */
+const findHeldLocks = async (ask: Ask, sessions: readonly ServerSession[]): Promise<readonly Blocker[]> => {
+  const first = await ask(HELD_LOCKS);
+  if (first.length === 0) return [];
+  const still = new Set((await ask(HELD_LOCKS)).map((row) => number(row, 'id')));
+  return first
+    .filter((row) => still.has(number(row, 'id')))
+    .map((row) => {
+      const sessionId = number(row, 'id');
+      const holder = sessions.find((session) => session.id === sessionId);
+      const who = holder === undefined ? `session ${sessionId}` : describeSession(holder);
+      return { sessionId, what: `${text(row, 'what')} held: ${who}` };
+    });
 };

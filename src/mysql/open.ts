@@ -3,7 +3,7 @@
 import type { Outcome } from '../core/event.js';
 import type { Session } from './connection.js';
 import { asDatabaseError, DatabaseError, NO_SUCH_DATABASE, NO_SUCH_TABLE } from './errors.js';
-import { askCommand, failed, PROBE_WRITE_MS, PROMPT_MS, type StepContext } from './step.js';
+import { askCommand, failed, PROBE_WRITE_MS, PROMPT_MS, SEMI_SYNC_OFF_MS, type StepContext } from './step.js';
 
 /** One row, kept out of the binary log and so out of replication; each server has its own. */
 const PROBE_WRITE = `INSERT INTO vipd.vipd_probe (id, writes) VALUES (1, 1) ON DUPLICATE KEY UPDATE writes = writes + 1`;
@@ -60,7 +60,7 @@ export const switchSemiSync = async (context: StepContext, on: boolean): Promise
       ? failed('the server has no semi-synchronous replication: load its plugin')
       : { ok: true, detail: 'not there' };
   }
-  for (const statement of on ? semiSync.on : [semiSync.off]) await askCommand(context)(statement);
+  for (const statement of on ? semiSync.on : [semiSync.off]) await context.command.query(statement, SEMI_SYNC_OFF_MS);
   const status = await context.flavour.readStatus(askCommand(context));
   if (status.semiSync !== on)
     return failed(`semi-sync was switched ${on ? 'on' : 'off'}, yet the server says otherwise`);

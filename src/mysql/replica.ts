@@ -5,7 +5,7 @@ import type { Outcome } from '../core/event.js';
 import { containsPosition, countMissing, differencePosition } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { asDatabaseError, DatabaseError, kindOf } from './errors.js';
-import { type Channel, number, type ServerStatus } from './flavour.js';
+import { type Channel, type Flavour, number, type ServerStatus } from './flavour.js';
 import {
   askAside,
   askCommand,
@@ -42,7 +42,7 @@ export const catchUp = async (
   if (status.channel === undefined) {
     return { ok: true, detail: 'no channel is configured here', position: status.position };
   }
-  await assertApplies(context, status.channel, status.position);
+  await ensureApplies(context, status.channel, status.position);
   const stopping = status.channel.io === 'stopped' ? STOPPED : await stopReceiver(context);
   const received = (now: ServerStatus) => now.channel?.received ?? now.position;
   let position = await waitFor(context, received, stallMs);
@@ -92,15 +92,18 @@ const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   return { pending: begun, work };
 };
 
-/** @throws DatabaseError where something was received and nothing will apply it. */
-const assertApplies = async (context: StepContext, channel: Channel, position: Position): Promise<void> => {
+/** Has what was received applied, where that is safe. @throws DatabaseError where nothing will apply it. */
+const ensureApplies = async (context: StepContext, channel: Channel, position: Position): Promise<void> => {
   if (channel.sql === 'running') return;
   const stored = await context.flavour.readRelayLogs(askAside(context));
   const missing = differencePosition(stored, position);
   if (channel.error !== undefined) {
     throw new DatabaseError('statement', 0, `the applier was stopped by an error: ${channel.error}`);
   }
-  if (missing !== '') {
+  if (missing === '') return;
+  const { startApplier } = context.flavour;
+  if (startApplier !== undefined) await askPatiently(context, startApplier, REPLICA_CONTROL_MS);
+  else {
     const why = 'starting replication would throw it away on MariaDB; apply it from the relay logs with mariadb-binlog';
     throw new DatabaseError(
       'statement',
@@ -150,14 +153,12 @@ export const follow = async (context: StepContext, activePosition: Position): Pr
   const status = await context.flavour.readStatus(askCommand(context));
   const { channel } = status;
   if (channel === undefined) {
-    return failed(
-      'no channel is configured: set it with CHANGE MASTER TO (MariaDB) or CHANGE REPLICATION SOURCE TO (MySQL)',
-    );
+    return failed(`no channel is configured: set it with ${context.flavour.configureChannel}`);
   }
   if (activePosition === '') return failed('the position of the active is not known yet');
   const runs = channel.io === 'running' && channel.sql === 'running';
   const extra = differencePosition(status.position, activePosition);
-  const judged = extra === '' ? null : judgeExtra(extra, channel);
+  const judged = extra === '' ? null : judgeExtra(extra, channel, context.flavour);
   // A channel that runs may bring more than a position from a heartbeat has; what came from elsewhere shuts it.
   if (judged?.ok === false && (!runs || judged.detail.startsWith(DIVERGED))) {
     if (channel.io !== 'stopped' || channel.sql !== 'stopped') await shut(context);
@@ -173,13 +174,13 @@ const shut = async (context: StepContext): Promise<void> => {
 };
 
 /**
- * GTIDs that carry the active's own server id came from it, and only say that `activePosition` is older than our last
+ * GTIDs that carry the active's own server id or UUID came from it, and only say that `activePosition` is older than our last
  * look: it travels in a heartbeat. Anything else was committed elsewhere.
  */
-const judgeExtra = (extra: string, channel: Channel): Outcome => {
+const judgeExtra = (extra: string, channel: Channel, flavour: Flavour): Outcome => {
   const foreign = extra.split(',').filter((gtid) => {
-    const serverId = /^\d+-(\d+)-\d+$/.exec(gtid)?.[1];
-    return serverId === undefined || Number(serverId) !== channel.sourceServerId;
+    const origin = flavour.originOf(gtid);
+    return origin === '' || origin !== channel.source;
   });
   if (foreign.length > 0) return failed(`${DIVERGED}${extra}`);
   return failed(`the known position of the active is older than what came from it (${extra}); asked too early`);

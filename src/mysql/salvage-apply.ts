@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
+import type { SalvageWords } from './flavour.js';
 import { startProgram } from './salvage-program.js';
 
 export interface Applier {
@@ -28,8 +29,7 @@ export interface ApplierOptions {
   /** Nothing taken by the server for this long: it has stalled. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
-  /** Default mariadb. */
-  readonly program?: string;
+  readonly words: Pick<SalvageWords, 'clientProgram' | 'verifyServer'>;
 }
 
 /** Tells the client's connection, so that it can be ended on the server as well. */
@@ -40,8 +40,8 @@ const MAX_PACKET = '1G';
 /** @throws Error where the login cannot be handed over. */
 export const startApplier = async (options: ApplierOptions): Promise<Applier> => {
   const { signal, stallMs } = options;
-  const name = options.program ?? 'mariadb';
-  const login = await writeLogin(options.target, options.credentials);
+  const { clientProgram: name, verifyServer } = options.words;
+  const login = await writeLogin(options.target, options.credentials, verifyServer);
   const program = startProgram(
     name,
     [
@@ -124,7 +124,11 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
  * The login as an option file without a name: neither arguments, environment nor a directory show it, and it is gone with
  * the last descriptor.
  */
-const writeLogin = async (target: Target, { user, password, tls }: Credentials): Promise<FileHandle> => {
+const writeLogin = async (
+  target: Target,
+  { user, password, tls }: Credentials,
+  verifyServer: string,
+): Promise<FileHandle> => {
   const path = join(tmpdir(), `vipd-${randomBytes(12).toString('hex')}`);
   const address =
     target.socket === undefined
@@ -137,7 +141,7 @@ const writeLogin = async (target: Target, { user, password, tls }: Credentials):
           ...(tls.ca === undefined ? [] : [`ssl-ca=${quote(tls.ca)}`]),
           ...(tls.cert === undefined ? [] : [`ssl-cert=${quote(tls.cert)}`]),
           ...(tls.key === undefined ? [] : [`ssl-key=${quote(tls.key)}`]),
-          ...(tls.verifyServer ? ['ssl-verify-server-cert'] : []),
+          ...(tls.verifyServer ? [verifyServer] : []),
         ];
   const lines = ['[client]', `user=${quote(user)}`, `password=${quote(password)}`, ...address, ...certificates, ''];
   try {

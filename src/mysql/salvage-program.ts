@@ -1,4 +1,4 @@
-/** Starts the server's own programs (mariadb-binlog, mariadb) for a salvage, without holding the agent up. */
+/** Starts the server's own programs (say mariadb-binlog and mariadb) for a salvage, without holding the agent up. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';

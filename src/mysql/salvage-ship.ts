@@ -1,11 +1,12 @@
-/** Beside a dead server: tells what its binary logs hold beyond what the asker has, and ships it as mariadb-binlog prints it. */
+/** Beside a dead server: tells what its binary logs hold beyond what the asker has, and ships it as the server's own program prints it. */
 
 import { connect } from 'node:net';
 import { resolve as resolvePath } from 'node:path';
 import { differencePosition } from '../core/position.js';
 import { type BinlogTail, createBinlogTail, type Shipment } from './binlog-tail.js';
-import { describeTarget, type Session, type Target } from './connection.js';
-import { text } from './flavour.js';
+import { describeTarget, type Target } from './connection.js';
+import { type Flavour, text } from './flavour.js';
+import type { Link } from './links.js';
 import { parseRequest, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
 import { startProgram } from './salvage-program.js';
 
@@ -17,7 +18,7 @@ export interface ShipReply {
 
 export interface SalvageShip {
   /** Asks a server that answers where its binary logs lie. Never rejects: then what was known stays. */
-  learn(session: Session, deadlineMs: number): Promise<void>;
+  learn(link: Link, deadlineMs: number): Promise<void>;
   /** Reads on in the binary logs, so that little is left to read when the server dies. Answers why it cannot, or nothing. */
   keepUp(signal: AbortSignal): Promise<string | undefined>;
   /** Answers a request of the peer's. @throws Error that says why nothing can be told. */
@@ -26,7 +27,7 @@ export interface SalvageShip {
 
 export interface SalvageShipOptions {
   readonly target: Target;
-  /** Default mariadb-binlog. */
+  /** Default: the flavour's. */
   readonly program?: string;
   /** Default SHIP_STALL_MS. */
   readonly stallMs?: number;
@@ -34,17 +35,17 @@ export interface SalvageShipOptions {
   readonly maxBytes?: number;
 }
 
-/** What mariadb-binlog may print; more than that is a rebuild's work, not a failover's. */
+/** What the program may print; more than that is a rebuild's work, not a failover's. */
 export const SHIP_MAX_BYTES = 8 * 1024 ** 3;
-/** Without a byte of output for this long mariadb-binlog hangs, as on a frozen disk. */
+/** Without a byte of output for this long it hangs, as on a frozen disk. */
 export const SHIP_STALL_MS = 30_000;
 /** For a connection to a server that lives. */
 const ALIVE_MS = 1_000;
-/** What mariadb-binlog says when it did not read everything; it ends with exit 0 all the same. */
+/** What it says when it did not read everything; it ends with exit 0 all the same. */
 const INCOMPLETE = /^(?:ERROR|WARNING: Did not reach).*$/m;
 
 interface Known {
-  readonly version: string;
+  readonly flavour: Flavour;
   readonly tail: BinlogTail;
   readonly indexFile: string;
 }
@@ -52,7 +53,7 @@ interface Known {
 export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
   let known: Known | undefined;
 
-  const learn = async (session: Session, deadlineMs: number): Promise<void> => {
+  const learn = async ({ session, flavour }: Link, deadlineMs: number): Promise<void> => {
     const [row] = await session.query(LOCATION, deadlineMs);
     const dataDirectory = text(row, 'datadir');
     const index = text(row, 'log_bin_index');
@@ -61,9 +62,8 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
       return;
     }
     const indexFile = resolvePath(dataDirectory, index);
-    const version = text(row, 'version');
-    if (known?.indexFile === indexFile) known = { ...known, version };
-    else known = { version, indexFile, tail: createBinlogTail({ indexFile, dataDirectory }) };
+    if (known?.indexFile === indexFile) known = { ...known, flavour };
+    else known = { flavour, indexFile, tail: createBinlogTail({ indexFile, dataDirectory }) };
   };
 
   const handle = async (request: unknown, reply: ShipReply, signal: AbortSignal): Promise<SalvageTrailer> => {
@@ -85,14 +85,14 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
       case 'cannot':
         return { kind: 'cannot', why: shipment.why, missing: shipment.missing };
       case 'ship':
-        return await ship(options, known.tail, shipment, reply, signal);
+        return await ship(options, known, shipment, reply, signal);
       default:
         return shipment satisfies never;
     }
   };
 
   return {
-    learn: (session, deadlineMs) => learn(session, deadlineMs).catch(() => undefined),
+    learn: (link, deadlineMs) => learn(link, deadlineMs).catch(() => undefined),
     keepUp: async (signal) => {
       try {
         await known?.tail.read(signal);
@@ -105,22 +105,20 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
   };
 };
 
-const LOCATION = `SELECT @@global.datadir AS datadir, IFNULL(@@global.log_bin_index, '') AS log_bin_index,
-  VERSION() AS version`;
+const LOCATION = `SELECT @@global.datadir AS datadir, IFNULL(@@global.log_bin_index, '') AS log_bin_index`;
 
 type ToShip = Extract<Shipment, { readonly kind: 'ship' }>;
 
 const ship = async (
   options: SalvageShipOptions,
-  tail: BinlogTail,
+  { flavour, tail }: Known,
   shipment: ToShip,
   reply: ShipReply,
   signal: AbortSignal,
 ): Promise<SalvageTrailer> => {
-  const { upTo: position, transactions } = shipment;
-  const missing = position.slice(position.indexOf(':') + 1);
+  const { upTo: position, transactions, missing } = shipment;
   await reply.note({ position, missing, transactions });
-  const { bytes, problem } = await print(options, shipment, reply, signal);
+  const { bytes, problem } = await print(options, flavour, shipment, reply, signal);
   if (problem !== '') return { kind: 'cannot', why: problem, missing };
   // A supervisor may have started the server again; what it wrote since would stay behind.
   const returned = await answers(options.target);
@@ -133,24 +131,15 @@ const ship = async (
 /** Everything to the end of the last whole transaction: what a crash tore off behind it is not printed. */
 const print = async (
   options: SalvageShipOptions,
-  { files, start, end, startAfter }: ToShip,
+  { salvage }: Flavour,
+  { files, ...range }: ToShip,
   reply: ShipReply,
   signal: AbortSignal,
 ): Promise<{ readonly bytes: number; readonly problem: string }> => {
-  const name = options.program ?? 'mariadb-binlog';
+  const name = options.program ?? salvage.binlogProgram;
   const stallMs = options.stallMs ?? SHIP_STALL_MS;
   const maxBytes = options.maxBytes ?? SHIP_MAX_BYTES;
-  // By bytes: by GTID it reads the file from its beginning, which takes seconds for a gigabyte.
-  const from = startAfter === undefined ? String(start) : startAfter;
-  const program = startProgram(name, [
-    '--no-defaults',
-    '--force-if-open',
-    '--verify-binlog-checksum',
-    '--skip-annotate-row-events',
-    `--start-position=${from}`,
-    `--stop-position=${end}`,
-    ...files,
-  ]);
+  const program = startProgram(name, [...salvage.printOptions(range), ...files]);
   program.child.stdin?.end();
   let bytes = 0;
   let stopped = '';

@@ -29,7 +29,7 @@ export interface SalvageOptions {
   readonly target: Target;
   readonly credentials: Credentials;
   readonly stallMs?: number;
-  /** Names to find in PATH; default mariadb-binlog and mariadb. */
+  /** Names to find in PATH; default: the flavour's. */
   readonly programs?: { readonly binlog?: string; readonly client?: string };
   readonly log: (level: 'debug' | 'info' | 'warn', fields: Readonly<Record<string, unknown>>, text: string) => void;
 }
@@ -64,7 +64,7 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
   const stopping = new AbortController();
   let problem: string | undefined;
 
-  options.database.onConnected((session) => void ship.learn(session, PROMPT_MS));
+  options.database.onConnected((link) => void ship.learn(link, PROMPT_MS));
 
   const keepUp = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -103,10 +103,11 @@ const run = async (
   if (unready !== undefined) return failed(`salvage: ${unready}`);
   // Nobody acknowledges on a new active: each applied transaction would wait for ever.
   if (before.semiSync && flavour.semiSync !== undefined) await ask(flavour.semiSync.off);
-  if (flavour.name === 'mysql') await ask('SET GLOBAL super_read_only=OFF');
+  const { openForAgent } = flavour.salvage;
+  if (openForAgent !== undefined) await ask(openForAgent);
 
   const received = await receive(options, { session, flavour }, before.position, signal, progress);
-  if (flavour.name === 'mysql') await ask(flavour.readOnlyOn);
+  if (openForAgent !== undefined) await ask(flavour.readOnlyOn);
   return conclude(await flavour.readPosition(ask), before.position, received);
 };
 
@@ -126,7 +127,7 @@ const receive = async (
   progress: (text: string) => void,
 ): Promise<Received> => {
   const { target, credentials, programs, stallMs = DEFAULT_STALL_MS } = options;
-  const client = programs?.client === undefined ? {} : { program: programs.client };
+  const words = { ...link.flavour.salvage, clientProgram: programs?.client ?? link.flavour.salvage.clientProgram };
   const watching = new AbortController();
   let watched: Promise<void> = Promise.resolve();
   let note: SalvageNote | undefined;
@@ -141,7 +142,7 @@ const receive = async (
     watched = watch(link, note.position, watching.signal, progress).catch(() => undefined);
   };
   const onData = async (chunk: Buffer): Promise<void> => {
-    applier ??= await startApplier({ target, credentials, stallMs, signal, ...client });
+    applier ??= await startApplier({ target, credentials, stallMs, signal, words });
     bytes += chunk.length;
     await applier.write(chunk);
   };

@@ -25,6 +25,10 @@ export interface StepContext {
 export const PROMPT_MS = 2_000;
 /** Read-only in a fence, while sessions are killed beside it. */
 export const FENCE_READ_ONLY_MS = 5_000;
+/** The same where commits need only the standby's acknowledgement, which takes a round trip. */
+export const FENCE_ACKNOWLEDGED_MS = 200;
+/** Switching semi-sync off; MySQL takes up to a second. */
+export const SEMI_SYNC_OFF_MS = 5_000;
 /** Until no client session is left. */
 export const KILL_SESSIONS_MS = 3_000;
 /** START and STOP of replication threads wait for the running event, and the receiver for its socket. */
