@@ -4,14 +4,9 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { createConnection } from 'mysql2/promise';
-import {
-  createAccounts,
-  type MariaDb,
-  type MariaDbSettings,
-  makeServerDir,
-  pointAt,
-  startMariaDb,
-} from '../../test/lab/mariadb.js';
+import { KINDS } from '../../test/lab/kinds.js';
+import { createAccounts, launchServer, makeServerDir, pointAt, type Server } from '../../test/lab/mysqld.js';
+import type { ServerKind, ServerSettings } from '../../test/lab/server-kind.js';
 import type { Outcome } from '../core/event.js';
 import type { DatabaseReport } from '../core/types.js';
 import { createDatabase, type Database, type DatabaseOptions, type DatabaseStep } from './database.js';
@@ -29,9 +24,12 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-const accounts = (): readonly string[] => [
+/** For describe.each: what holds has to hold on each. */
+export const EVERY_KIND: readonly ServerKind[] = Object.values(KINDS);
+
+const accounts = (kind: ServerKind): readonly string[] => [
   `CREATE USER '${AGENT.user}'@localhost IDENTIFIED BY '${AGENT.password.replace("'", "''")}'`,
-  ...grantStatements('mariadb', `'${AGENT.user}'@localhost`),
+  ...grantStatements(kind.name, `'${AGENT.user}'@localhost`),
   "CREATE USER app@localhost IDENTIFIED BY 'app'",
   'GRANT ALL ON shop.* TO app@localhost',
 ];
@@ -44,38 +42,59 @@ export const runCleanup = async (cleanup: Cleanup): Promise<void> => {
 
 export const startServer = async (
   cleanup: Cleanup,
+  kind: ServerKind,
   serverId: number,
-  extra: MariaDbSettings = {},
-): Promise<MariaDb> => {
+  extra: ServerSettings = {},
+): Promise<Server> => {
   const dir = await makeServerDir();
   cleanup.push(() => rm(dir, { recursive: true, force: true }));
-  const server = await startMariaDb({ dir, serverId, port: await freePort(), extra });
+  const server = await launchServer({ kind, dir, serverId, port: await freePort(), extra });
   cleanup.push(() => server.stop('SIGKILL'));
-  await createAccounts(server, accounts());
+  await createAccounts(server, accounts(kind));
   return server;
 };
 
+/** On this server alone, whether it is read-only or not. */
+export const alone = async (server: Server, ...statements: readonly string[]): Promise<void> => {
+  const [row] = await server.sql('SELECT @@global.read_only AS readOnly');
+  const { openForAccounts, closeAfterAccounts } = server.kind;
+  const inside = ['SET SESSION sql_log_bin=0', ...statements];
+  await server.sql(
+    (Number(row?.readOnly) === 0 ? inside : [openForAccounts, ...inside, closeAfterAccounts]).join('; '),
+  );
+};
+
+export const killSessionsOf = async (server: Server, user: string): Promise<void> => {
+  const rows = await server.sql(`SELECT ID AS id FROM ${server.kind.processList} WHERE USER = '${user}'`);
+  for (const { id } of rows) await server.sql(`KILL ${id}`).catch(() => undefined);
+};
+
+/** A commit of its waits for the standby's acknowledgement. */
+export const waitsForSemiSync = async (server: Server): Promise<boolean> =>
+  (await server.sql(`SELECT 1 FROM ${server.kind.processList} WHERE STATE LIKE '${server.kind.semiSyncWait}'`)).length >
+  0;
+
 export interface Pair {
-  readonly active: MariaDb;
-  readonly standby: MariaDb;
+  readonly active: Server;
+  readonly standby: Server;
 }
 
 /** The first is writable, both channels run, and a table is there on both. */
-export const startPair = async (cleanup: Cleanup): Promise<Pair> => {
-  const [active, standby] = await Promise.all([startServer(cleanup, 1), startServer(cleanup, 2)]);
+export const startPair = async (cleanup: Cleanup, kind: ServerKind): Promise<Pair> => {
+  const [active, standby] = await Promise.all([startServer(cleanup, kind, 1), startServer(cleanup, kind, 2)]);
   await pointAt(active, { host: '127.0.0.1', port: standby.port ?? 0 });
   await pointAt(standby, { host: '127.0.0.1', port: active.port ?? 0 });
   await active.sql('SET GLOBAL read_only=OFF');
   await active.sql(
     'CREATE DATABASE shop; CREATE TABLE shop.orders (id INT AUTO_INCREMENT PRIMARY KEY, v INT NOT NULL)',
   );
-  await standby.sql('START SLAVE');
-  await active.sql('START SLAVE');
+  await standby.sql(kind.startReplica);
+  await active.sql(kind.startReplica);
   await eventually(async () => (await count(standby)) === 0);
   return { active, standby };
 };
 
-export const count = async (server: MariaDb): Promise<number> =>
+export const count = async (server: Server): Promise<number> =>
   server.sql('SELECT COUNT(*) AS n FROM shop.orders').then(
     (rows) => Number(rows[0]?.n),
     () => -1,
@@ -96,7 +115,7 @@ export interface Watched {
   run(step: DatabaseStep, signal?: AbortSignal): Promise<Outcome>;
 }
 
-export const watch = (cleanup: Cleanup, server: MariaDb, options: Partial<DatabaseOptions> = {}): Watched => {
+export const watch = (cleanup: Cleanup, server: Server, options: Partial<DatabaseOptions> = {}): Watched => {
   const reports: DatabaseReport[] = [];
   const database = createDatabase({
     socket: server.socket,
@@ -122,7 +141,7 @@ export interface Client {
 }
 
 /** A session of the application, or of root, that stays open. */
-export const openClient = async (cleanup: Cleanup, server: MariaDb, user: 'app' | 'root' = 'app'): Promise<Client> => {
+export const openClient = async (cleanup: Cleanup, server: Server, user: 'app' | 'root' = 'app'): Promise<Client> => {
   const connection = await createConnection({
     socketPath: server.socket,
     user,
@@ -150,7 +169,7 @@ export interface Load {
 
 const LOAD_PAUSE_MS = 2;
 /** Connect and insert, over and over, as clients of a pool do; failures are expected and skipped. */
-export const writeLoad = (server: MariaDb, user: 'app' | 'root' = 'app'): Load => {
+export const writeLoad = (server: Server, user: 'app' | 'root' = 'app'): Load => {
   let acknowledged = 0;
   let wanted = true;
   const worker = async (): Promise<void> => {

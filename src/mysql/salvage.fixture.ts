@@ -1,13 +1,14 @@
 /** A pair of servers with the agents' channel between them, for the lab tests of salvage. */
 
 import { performance } from 'node:perf_hooks';
-import type { MariaDb } from '../../test/lab/mariadb.js';
+import type { Server } from '../../test/lab/mysqld.js';
+import type { ServerKind } from '../../test/lab/server-kind.js';
 import { createAgentChannel } from '../net/agent-channel.js';
-import { AGENT, type Cleanup, eventually, freePort, startPair, type Watched, watch } from './lab.fixture.js';
+import { AGENT, alone, type Cleanup, eventually, freePort, startPair, type Watched, watch } from './lab.fixture.js';
 import { createSalvage, SALVAGE, type Salvage, type SalvageOptions } from './salvage.js';
 
 export interface Side extends Watched {
-  readonly server: MariaDb;
+  readonly server: Server;
   readonly salvage: Salvage;
   /** What the salvage told while it went on. */
   readonly told: string[];
@@ -24,14 +25,15 @@ const KEY = Buffer.alloc(32, 'salvage lab');
 
 export const startSides = async (
   cleanup: Cleanup,
+  kind: ServerKind,
   extra: Partial<SalvageOptions> = {},
   grants = 'ALL',
 ): Promise<SalvagePair> => {
-  const servers = await startPair(cleanup);
+  const servers = await startPair(cleanup, kind);
   const ports = { active: await freePort(), standby: await freePort() };
   const side = async (self: 'active' | 'standby', peer: 'active' | 'standby'): Promise<Side> => {
     const server = servers[self];
-    await server.sql(`SET sql_log_bin=0; GRANT ${grants} ON *.* TO '${AGENT.user}'@localhost`);
+    await alone(server, `GRANT ${grants} ON *.* TO '${AGENT.user}'@localhost`);
     const watched = watch(cleanup, server);
     const told: string[] = [];
     const log = () => undefined;
@@ -57,6 +59,7 @@ export const startSides = async (
       channel,
       target: { socket: server.socket },
       credentials: AGENT,
+      programs: kind,
       log,
       ...extra,
     });
@@ -80,9 +83,6 @@ export const startSides = async (
   };
   return { active: await side('active', 'standby'), standby: await side('standby', 'active') };
 };
-
-export const positionOn = async (server: MariaDb): Promise<string> =>
-  `mariadb:${(await server.sql('SELECT @@gtid_binlog_state AS s'))[0]?.s}`;
 
 /** As a promotion does: everything received applied, the channel stopped. */
 export const catchUp = async (side: Side): Promise<void> => {

@@ -6,9 +6,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import { MYSQL } from '../../test/lab/mysql.js';
 import { differencePosition } from '../core/position.js';
-import { AGENT, type Cleanup, count, eventually, openClient, runCleanup, writeLoad } from './lab.fixture.js';
-import { catchUp, positionOn, type SalvagePair, startSides } from './salvage.fixture.js';
+import {
+  AGENT,
+  alone,
+  type Cleanup,
+  count,
+  EVERY_KIND,
+  eventually,
+  openClient,
+  runCleanup,
+  waitsForSemiSync,
+  writeLoad,
+} from './lab.fixture.js';
+import { catchUp, type SalvagePair, startSides } from './salvage.fixture.js';
 import { createSalvage, type SalvageChannel } from './salvage.js';
 
 const cleanup: Cleanup = [];
@@ -19,8 +31,8 @@ const proveWhole = async ({ active, standby }: SalvagePair): Promise<void> => {
   expect(await standby.run({ name: 'database-open' })).toMatchObject({ ok: true });
   await active.server.start();
   await eventually(() => active.database.lastReport()?.state === 'ok');
-  expect(differencePosition(await positionOn(active.server), await positionOn(standby.server))).toBe('');
-  const activePosition = await positionOn(standby.server);
+  expect(differencePosition(await active.server.position(), await standby.server.position())).toBe('');
+  const activePosition = await standby.server.position();
   expect(await active.run({ name: 'database-follow', activePosition })).toMatchObject({ ok: true });
   expect(await standby.run({ name: 'database-open-reverse' })).toMatchObject({ ok: true });
   await standby.server.sql('INSERT INTO shop.orders (v) VALUES (99)');
@@ -32,20 +44,18 @@ const proveWhole = async ({ active, standby }: SalvagePair): Promise<void> => {
   expect(checksums[0]).toBe(checksums[1]);
 };
 
-describe('salvage', () => {
+describe.each(EVERY_KIND)('salvage on $title', (kind) => {
   test('under semi-sync: what was logged and never acknowledged comes along, and the node returns clean', async () => {
-    const pair = await startSides(cleanup);
+    const pair = await startSides(cleanup, kind);
     const { active, standby } = pair;
-    await active.server.sql('SET GLOBAL rpl_semi_sync_master_enabled=ON');
-    await standby.server.sql('STOP SLAVE IO_THREAD; START SLAVE IO_THREAD');
+    await active.server.sql(kind.semiSyncOn);
+    await standby.server.sql(`${kind.stopReceiver}; ${kind.startReceiver}`);
 
     const load = writeLoad(active.server);
     await eventually(() => load.acknowledged > 50);
     // From now on commits stand in the binlog and wait for ever.
-    await standby.server.sql('STOP SLAVE IO_THREAD');
-    await eventually(
-      async () => differencePosition(await positionOn(active.server), await positionOn(standby.server)) !== '',
-    );
+    await standby.server.sql(standby.server.kind.stopReceiver);
+    await eventually(() => waitsForSemiSync(active.server));
 
     await active.server.stop('SIGKILL');
     const acknowledged = await load.stop();
@@ -56,7 +66,7 @@ describe('salvage', () => {
     const outcome = await standby.fetch();
     expect(outcome).toMatchObject({
       ok: true,
-      detail: expect.stringMatching(/^salvaged \d+ transactions, up to 0-1-/),
+      detail: expect.stringMatching(/^salvaged \d+ transactions, up to /),
     });
     expect(await count(standby.server)).toBeGreaterThan(rows);
     expect(await count(standby.server)).toBeGreaterThanOrEqual(acknowledged);
@@ -64,11 +74,11 @@ describe('salvage', () => {
   });
 
   test('asynchronous: no acknowledged row is missing on the new active', async () => {
-    const pair = await startSides(cleanup);
+    const pair = await startSides(cleanup, kind);
     const { active, standby } = pair;
     const load = writeLoad(active.server);
     await eventually(() => load.acknowledged > 50);
-    await standby.server.sql('STOP SLAVE IO_THREAD');
+    await standby.server.sql(standby.server.kind.stopReceiver);
     const before = load.acknowledged;
     await eventually(() => load.acknowledged > before + 200);
     await active.server.sql('CREATE TABLE shop.later (t TEXT); FLUSH BINARY LOGS');
@@ -89,7 +99,7 @@ describe('salvage', () => {
   });
 
   test('nothing missing is told without a process, and a server that runs is refused', async () => {
-    const { active, standby } = await startSides(cleanup);
+    const { active, standby } = await startSides(cleanup, kind);
     await active.server.sql('INSERT INTO shop.orders (v) VALUES (1)');
     await eventually(async () => (await count(standby.server)) === 1);
     await catchUp(standby);
@@ -102,16 +112,41 @@ describe('salvage', () => {
   });
 });
 
+describe('salvage of MySQL’s own kinds of GTIDs', () => {
+  test('tagged ones, over several files, and with some had that stand between', async () => {
+    const pair = await startSides(cleanup, MYSQL);
+    const { active, standby } = pair;
+    const tagged = "SET SESSION gtid_next='AUTOMATIC:blue'; INSERT INTO shop.orders (v) VALUES (8)";
+    await active.server.sql(tagged);
+    await eventually(async () => (await count(standby.server)) === 1);
+    await writeBehind(pair, INSERT, tagged, 'FLUSH BINARY LOGS', tagged, INSERT, 'FLUSH BINARY LOGS', INSERT);
+    const [row] = await active.server.sql('SELECT @@server_uuid AS uuid');
+    // One of them comes by another way: it is the source's own, and not applied twice.
+    await alone(standby.server, 'SET SESSION sql_log_bin=1', `SET gtid_next='${row?.uuid}:4'`, 'COMMIT');
+    await active.server.stop('SIGKILL');
+    await catchUp(standby);
+    const outcome = await standby.fetch();
+    expect(outcome).toMatchObject({ ok: true, detail: expect.stringContaining('salvaged 4 transactions') });
+    expect(await standby.server.position()).toBe(`mysql:${row?.uuid}:1-5:blue:1-3`);
+  });
+});
+
 /** Writes on the active that the standby never receives. */
 const writeBehind = async ({ active, standby }: SalvagePair, ...statements: readonly string[]): Promise<void> => {
-  await standby.server.sql('STOP SLAVE IO_THREAD');
+  await standby.server.sql(standby.server.kind.stopReceiver);
   for (const statement of statements) await active.server.sql(statement);
 };
 const INSERT = 'INSERT INTO shop.orders (v) VALUES (7)';
 
-describe('a salvage that cannot have everything', () => {
+describe.each(EVERY_KIND)('a salvage on $title that cannot have everything', (kind) => {
+  /** As a message names those of the first server. */
+  const gtids = (from: number, to: number): string => {
+    if (from === to) return kind.gtid(1, to);
+    return kind.name === 'mysql' ? `${kind.gtid(1, from)}-${to}` : `${kind.gtid(1, from)} to ${kind.gtid(1, to)}`;
+  };
+
   test('a torn last event: all whole transactions come, the torn one is no failure', async () => {
-    const pair = await startSides(cleanup);
+    const pair = await startSides(cleanup, kind);
     const { active, standby } = pair;
     await writeBehind(pair, INSERT, INSERT, INSERT);
     await active.server.stop('SIGKILL');
@@ -126,7 +161,7 @@ describe('a salvage that cannot have everything', () => {
   });
 
   test('purged files: nothing is applied over the gap, and the GTIDs are named', async () => {
-    const pair = await startSides(cleanup);
+    const pair = await startSides(cleanup, kind);
     const { active, standby } = pair;
     await writeBehind(pair, INSERT, INSERT, 'FLUSH BINARY LOGS', INSERT, 'FLUSH BINARY LOGS');
     await eventually(async () => {
@@ -136,38 +171,38 @@ describe('a salvage that cannot have everything', () => {
     await active.server.sql(INSERT);
     await active.server.stop('SIGKILL');
     await catchUp(standby);
-    const before = await positionOn(standby.server);
+    const before = await standby.server.position();
     const last = Number(/\d+$/.exec(before)?.[0]);
     expect(await standby.fetch()).toEqual({
       ok: false,
-      detail: expect.stringMatching(new RegExp(`purged.*could not be had: 0-1-${last + 1} to 0-1-${last + 4}`)),
+      detail: expect.stringMatching(new RegExp(`purged.*could not be had: ${gtids(last + 1, last + 4)}`)),
     });
-    expect(await positionOn(standby.server)).toBe(before);
+    expect(await standby.server.position()).toBe(before);
   });
 
   test('an error of the server in the middle: what came before it stays, what could not be had is named', async () => {
-    const pair = await startSides(cleanup);
+    const pair = await startSides(cleanup, kind);
     const { active, standby } = pair;
     await active.server.sql('CREATE TABLE shop.small (t CHAR(250))');
     await eventually(async () => (await standby.server.sql("SHOW TABLES FROM shop LIKE 'small'")).length === 1);
-    await standby.server.sql('SET SESSION sql_log_bin=0; DROP TABLE shop.small');
+    await alone(standby.server, 'DROP TABLE shop.small');
     // Longer than what is kept of the client's complaints: it repeats the statement before the error.
     const many = Array.from({ length: 100 }, () => "(REPEAT('x', 250))").join(',');
     await writeBehind(pair, INSERT, INSERT, `INSERT INTO shop.small VALUES ${many}`, INSERT);
     await active.server.stop('SIGKILL');
     await catchUp(standby);
-    const last = Number(/\d+$/.exec(await positionOn(standby.server))?.[0]);
+    const last = Number(/\d+$/.exec(await standby.server.position())?.[0]);
     const outcome = await standby.fetch();
     expect(outcome).toMatchObject({ ok: false, detail: expect.stringContaining('ERROR 1146') });
     expect(outcome.detail).toContain(
-      `could not be had: 0-1-${last + 3} to 0-1-${last + 4}; applied up to 0-1-${last + 2}`,
+      `could not be had: ${gtids(last + 3, last + 4)}; applied up to ${kind.name === 'mysql' ? gtids(last + 1, last + 2) : gtids(last + 2, last + 2)}`,
     );
     expect(outcome.detail).not.toMatch(/cannot ask|BINLOG|eHh4/);
     expect(await count(standby.server)).toBe(2);
   });
 
   test('a lock or a full disk that lets nothing through: given up after the stall, and nothing applies later', async () => {
-    const pair = await startSides(cleanup, { stallMs: 1_500 });
+    const pair = await startSides(cleanup, kind, { stallMs: 1_500 });
     const { active, standby } = pair;
     await writeBehind(pair, INSERT, INSERT);
     await active.server.stop('SIGKILL');
@@ -178,30 +213,28 @@ describe('a salvage that cannot have everything', () => {
       ok: false,
       detail: expect.stringContaining('took nothing for 1500 ms'),
     });
-    const before = await positionOn(standby.server);
+    const before = await standby.server.position();
     // The client's connection has ended with it, rather than waiting on for the lock.
     expect(
-      await standby.server.sql(
-        "SELECT ID FROM information_schema.PROCESSLIST WHERE USER='vipd' AND INFO LIKE '%BINLOG%'",
-      ),
+      await standby.server.sql(`SELECT ID FROM ${kind.processList} WHERE USER='vipd' AND INFO LIKE '%BINLOG%'`),
     ).toEqual([]);
     await locker.query('UNLOCK TABLES');
-    expect(await positionOn(standby.server)).toBe(before);
+    expect(await standby.server.position()).toBe(before);
     expect(await standby.fetch()).toMatchObject({ ok: true, detail: expect.stringContaining('salvaged 2') });
   });
 
   test('a connection that ends in the middle of a statement: the half of it is not run', async () => {
-    const pair = await startSides(cleanup);
+    const pair = await startSides(cleanup, kind);
     const { active, standby } = pair;
     await writeBehind(pair, INSERT, INSERT);
-    const { stdout } = await promisify(execFile)('mariadb-binlog', [
+    const { stdout } = await promisify(execFile)(kind.binlog, [
       '--no-defaults',
-      `--start-position=${(await positionOn(standby.server)).replace('mariadb:', '')}`,
+      ...kind.binlogAfter(1, 2),
       join(active.server.dataDir, 'binlog.000001'),
     ]);
     await active.server.stop('SIGKILL');
     await catchUp(standby);
-    const before = await positionOn(standby.server);
+    const before = await standby.server.position();
     const cut = stdout.lastIndexOf('COMMIT');
     const broken: SalvageChannel = {
       ask: async (_purpose, _request, { onData }) => {
@@ -221,7 +254,7 @@ describe('a salvage that cannot have everything', () => {
     const outcome = await salvage.salvage('', { signal: new AbortController().signal, progress: () => undefined });
     expect(outcome).toMatchObject({ ok: false, detail: expect.stringContaining('in the middle of the answer') });
     expect(await count(standby.server)).toBe(1);
-    const after = await positionOn(standby.server);
+    const after = await standby.server.position();
     expect(differencePosition(after, before)).not.toBe('');
     expect(await standby.fetch()).toMatchObject({
       ok: true,
@@ -233,8 +266,8 @@ describe('a salvage that cannot have everything', () => {
     const dir = await mkdtemp(join(tmpdir(), 'vipd-slow-'));
     cleanup.push(() => rm(dir, { recursive: true, force: true }));
     const slow = join(dir, 'slow-binlog');
-    await writeFile(slow, '#!/bin/sh\nsleep 6\nexec mariadb-binlog "$@"\n', { mode: 0o755 });
-    const pair = await startSides(cleanup, { programs: { binlog: slow } });
+    await writeFile(slow, `#!/bin/sh\nsleep 6\nexec ${kind.binlog} "$@"\n`, { mode: 0o755 });
+    const pair = await startSides(cleanup, kind, { programs: { client: kind.client, binlog: slow } });
     const { active, standby } = pair;
     await writeBehind(pair, INSERT, INSERT);
     await active.server.stop('SIGKILL');
@@ -243,10 +276,11 @@ describe('a salvage that cannot have everything', () => {
     await eventually(() => standby.told.length > 0);
     await active.server.start();
     expect(await outcome).toMatchObject({ ok: true, detail: expect.stringContaining('started again meanwhile') });
-    expect(differencePosition(await positionOn(active.server), await positionOn(standby.server))).toBe('');
+    expect(differencePosition(await active.server.position(), await standby.server.position())).toBe('');
 
     // What was salvaged is in the binary log and not in the replica's position: else it would be applied again (1950).
-    await standby.server.sql('SET GLOBAL gtid_slave_pos=@@gtid_binlog_pos; START SLAVE');
+    if (kind.name === 'mariadb') await standby.server.sql('SET GLOBAL gtid_slave_pos=@@gtid_binlog_pos');
+    await standby.server.sql(kind.startReplica);
     await active.server.sql('SET GLOBAL read_only=OFF');
     await eventually(async () => (await count(standby.server)) === 2);
     await writeBehind(pair, INSERT);
@@ -255,7 +289,7 @@ describe('a salvage that cannot have everything', () => {
     standby.told.length = 0;
     const second = standby.fetch();
     await eventually(() => standby.told.length > 0);
-    await active.server.start({ read_only: 'OFF' });
+    await active.server.start({ read_only: 'OFF', ...(kind.name === 'mysql' ? { super_read_only: 'OFF' } : {}) });
     await active.server.sql(INSERT);
     expect(await second).toMatchObject({
       ok: false,
@@ -264,7 +298,12 @@ describe('a salvage that cannot have everything', () => {
   });
 
   test('a hanging server, a missing program, a channel that runs and a writable server are each told', async () => {
-    const pair = await startSides(cleanup, { programs: { binlog: 'mariadb-binlog-of-nowhere' } }, 'SELECT');
+    const pair = await startSides(
+      cleanup,
+      kind,
+      { programs: { client: kind.client, binlog: 'binlog-of-nowhere' } },
+      'SELECT',
+    );
     const { active, standby } = pair;
     await writeBehind(pair, INSERT);
     await catchUp(standby);
@@ -279,16 +318,16 @@ describe('a salvage that cannot have everything', () => {
       ok: false,
       detail: expect.stringContaining('is not found in /usr/local/sbin'),
     });
-    await standby.server.sql('START SLAVE SQL_THREAD');
+    await standby.server.sql(kind.startApplier);
     expect(await standby.fetch()).toMatchObject({ ok: false, detail: expect.stringContaining('channel still runs') });
-    await standby.server.sql('STOP SLAVE');
+    await standby.server.sql(kind.stopReplica);
     await standby.server.sql('SET GLOBAL read_only=OFF');
     expect(await standby.fetch()).toMatchObject({ ok: false, detail: expect.stringContaining('writable already') });
     await standby.server.sql('SET GLOBAL read_only=ON');
   });
 
   test('with the privileges of grants.ts alone rows are salvaged, and what else is needed is told', async () => {
-    const pair = await startSides(cleanup, {}, 'SELECT');
+    const pair = await startSides(cleanup, kind, {}, 'SELECT');
     const { active, standby } = pair;
     await writeBehind(pair, INSERT, 'CREATE TABLE shop.later (id INT)');
     await active.server.stop('SIGKILL');
@@ -296,13 +335,11 @@ describe('a salvage that cannot have everything', () => {
     expect(await standby.fetch()).toMatchObject({
       ok: false,
       detail: expect.stringMatching(
-        /CREATE command denied.*GRANT ALL PRIVILEGES.*could not be had: 0-1-\d+; applied up to/,
+        /CREATE command denied.*GRANT ALL PRIVILEGES.*could not be had: \S+; applied up to/,
       ),
     });
     expect(await count(standby.server)).toBe(1);
-    await standby.server.sql(
-      `SET sql_log_bin=0; GRANT ALL PRIVILEGES ON *.* TO '${AGENT.user}'@localhost WITH GRANT OPTION`,
-    );
+    await alone(standby.server, `GRANT ALL PRIVILEGES ON *.* TO '${AGENT.user}'@localhost WITH GRANT OPTION`);
     expect(await standby.fetch()).toMatchObject({
       ok: true,
       detail: expect.stringContaining('salvaged 1 transactions'),

@@ -139,8 +139,8 @@ const serverIsReadOnly = async (lab: Lab, node: NodeName): Promise<boolean> => {
 };
 
 const replicates = async (lab: Lab, node: NodeName): Promise<boolean> => {
-  const [row] = await lab.database[node].sql('SHOW SLAVE STATUS');
-  return row?.Slave_IO_Running === 'Yes' && row.Slave_SQL_Running === 'Yes';
+  const { receiver, applier } = await lab.database[node].channel();
+  return receiver === 'Yes' && applier === 'Yes';
 };
 
 /** What is not as it has to be on the node that serves. */

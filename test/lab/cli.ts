@@ -56,6 +56,7 @@ interface UpOptions {
   readonly ipv6?: true;
   readonly secondPath?: true;
   readonly semiSync: string;
+  readonly mysql?: true;
 }
 
 const up = async (options: UpOptions): Promise<void> => {
@@ -69,6 +70,7 @@ const up = async (options: UpOptions): Promise<void> => {
     return fail(`--semi-sync ${semiSync}: it is off, monitor or manage`);
   }
   const running = await upLab({
+    flavour: options.mysql ? 'mysql' : 'mariadb',
     agents,
     witness,
     semiSync,
@@ -114,6 +116,7 @@ program.enablePositionalOptions();
 program
   .command('up')
   .description('start a lab and leave it running')
+  .option('--mysql', 'MySQL instead of MariaDB')
   .option('--no-agents', 'databases alone, without vipd')
   .option('--no-witness', 'a group of two voters')
   .option('--ipv6', 'an IPv6 address beside the IPv4 one')

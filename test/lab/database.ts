@@ -1,8 +1,9 @@
-/** The MariaDB of a lab host: the accounts and the table an operator and an application would make, and its restarts. */
+/** The database of a lab host: the accounts and the table an operator and an application would make, and its restarts. */
 
 import { grantStatements } from '../../src/mysql/grants.js';
 import { AGENT_PASSWORD, AGENT_USER, type NodeFiles } from './host-files.js';
-import { createAccounts, type MariaDb, pointAt, startMariaDb } from './mariadb.js';
+import { createAccounts, launchServer, pointAt, type Server } from './mysqld.js';
+import type { ServerKind } from './server-kind.js';
 import { ADDRESSES, type NodeName, on } from './topology.js';
 
 export const MYSQL_PORT = 3306;
@@ -16,11 +17,11 @@ const AGENT_ACCOUNTS = ['localhost', '10.99.0.%'].map((host) => `'${AGENT_USER}'
 const WRITES_TABLE = `CREATE TABLE lab.writes (id BIGINT PRIMARY KEY, client_at BIGINT NOT NULL,
   server_id INT NOT NULL, server_at_us BIGINT NOT NULL, host VARCHAR(64) NOT NULL)`;
 
-const ACCOUNTS = [
+const accounts = (kind: ServerKind): readonly string[] => [
   'CREATE DATABASE vipd',
   ...AGENT_ACCOUNTS.flatMap((account) => [
     `CREATE USER ${account} IDENTIFIED BY '${AGENT_PASSWORD}'`,
-    ...grantStatements('mariadb', account),
+    ...grantStatements(kind.name, account),
   ]),
   'CREATE DATABASE lab',
   WRITES_TABLE,
@@ -35,11 +36,13 @@ export const SERVER_IDS = { db1: 1, db2: 2 } as const satisfies Record<NodeName,
  * before its command.
  */
 export const startDatabase = async (
+  kind: ServerKind,
   node: NodeName,
   files: NodeFiles,
   wrap: readonly string[] = [],
-): Promise<MariaDb> => {
-  const server = await startMariaDb({
+): Promise<Server> => {
+  const server = await launchServer({
+    kind,
     dir: files.mysqlDirectory,
     serverId: SERVER_IDS[node],
     port: MYSQL_PORT,
@@ -48,13 +51,13 @@ export const startDatabase = async (
     extra: { max_connections: 400, report_host: ADDRESSES[node].ipv4 },
     prefix: [...on(node), ...wrap],
   });
-  await createAccounts(server, ACCOUNTS);
+  await createAccounts(server, accounts(kind));
   await pointAt(server, { host: ADDRESSES[node === 'db1' ? 'db2' : 'db1'].ipv4, port: MYSQL_PORT });
   return server;
 };
 
 /** As a service manager with `Restart=` does: starts it again a while after each death, until told to stop. */
-export const restartOnDeath = (server: MariaDb, afterMs: number): (() => Promise<void>) => {
+export const restartOnDeath = (server: Server, afterMs: number): (() => Promise<void>) => {
   let stopped = false;
   let restarting: Promise<void> = Promise.resolve();
   let busy = false;

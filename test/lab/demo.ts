@@ -132,7 +132,9 @@ const takeStock = async (lab: Lab, load: Load): Promise<readonly string[]> => {
 };
 
 const demonstrate = async (lab: Lab): Promise<readonly string[]> => {
-  chapter('Two MariaDB servers, db1 and db2, each replicating from the other, and a witness, w1');
+  chapter(
+    `Two ${lab.database.db1.kind.title} servers, db1 and db2, each replicating from the other, and a witness, w1`,
+  );
   await settled(lab);
   const active = await activeNode(lab);
   say(`  Applications know one address, ${lab.vip}. It is on ${active} now, whose database is writable:\n`);
@@ -150,7 +152,7 @@ const demonstrate = async (lab: Lab): Promise<readonly string[]> => {
 const main = async (): Promise<void> => {
   const begin = performance.now();
   say('vipd demo: everything runs in network namespaces of its own on this machine, and is gone at the end.');
-  const lab = await createLab();
+  const lab = await createLab({ flavour: process.argv.includes('--mysql') ? 'mysql' : 'mariadb' });
   let problems: readonly string[];
   try {
     problems = await demonstrate(lab);

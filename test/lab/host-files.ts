@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
+import type { ServerKind } from './server-kind.js';
 import { ADDRESSES, GATEWAY, NODES, type NodeName, SECOND_PATH, VIP4, VIP6, withPrefix } from './topology.js';
 
 export const GROUP = 'lab';
@@ -18,6 +19,8 @@ export interface ConfigPart {
 }
 
 export interface LabOptions {
+  /** Default mariadb. */
+  readonly flavour?: ServerKind['name'];
   /** Where the hosts' files lie; absent: in the sandbox's memory. */
   readonly directory?: string;
   /** False: databases alone. Default true. */

@@ -6,9 +6,9 @@ import { type Answer, request } from '../../src/control/client.js';
 import type { RequestInput } from '../../src/control/protocol.js';
 import type { HistoryEntry, Status } from '../../src/control/status.js';
 import { type Capture, startCapture } from './capture.js';
-import { attempt, type CommandResult } from './command.js';
+import { attempt, type CommandResult, run } from './command.js';
 import { createDaemon, type Daemon } from './daemon.js';
-import { APP_PASSWORD, APP_USER, MYSQL_PORT, startDatabase } from './database.js';
+import { APP_PASSWORD, APP_USER, MYSQL_PORT, SERVER_IDS, startDatabase } from './database.js';
 import { mountSmallDisk, unmountDisks } from './disk.js';
 import { applyCuts, bothWays, type Cut, type Traffic } from './faults.js';
 import {
@@ -19,10 +19,12 @@ import {
   writeNodeFiles,
   writeWitnessFiles,
 } from './host-files.js';
+import { KINDS } from './kinds.js';
 import { FIRST_IDS, type LoadClient, type LoadSettings, startLoadClient } from './load.js';
-import { initialise, type MariaDb } from './mariadb.js';
+import { initialise, type Server } from './mysqld.js';
 import { VIPCTL, VIPD } from './programs.js';
 import { insideSandbox, LAB_ROOT } from './sandbox.js';
+import type { ServerKind } from './server-kind.js';
 import {
   addHost,
   buildTopology,
@@ -57,7 +59,7 @@ export interface Lab {
   readonly vip: string;
   readonly vips: readonly string[];
   readonly files: Readonly<Record<NodeName, NodeFiles>>;
-  readonly database: Readonly<Record<NodeName, MariaDb>>;
+  readonly database: Readonly<Record<NodeName, Server>>;
   readonly agent: Readonly<Record<NodeName, Daemon>>;
   readonly witness: Daemon;
   readonly witnessFiles: WitnessFiles;
@@ -126,8 +128,10 @@ export const createLab = async (options: LabOptions = {}): Promise<Lab> => {
   const clock = (host: NodeName | 'w1') => (options.ownClocks ? underWallClock(directory, host) : []);
   if (options.smallDisks) for (const place of stateDirectories({ files, witnessFiles })) await mountSmallDisk(place);
   // One after the other: the first makes the template that both are copied from.
-  for (const node of NODES) await initialise(join(files[node].mysqlDirectory, 'data'));
-  const database = await forNodes((node) => startDatabase(node, files[node], clock(node)));
+  const kind = KINDS[options.flavour ?? 'mariadb'];
+  await offerPrograms(kind);
+  for (const node of NODES) await initialise(kind, join(files[node].mysqlDirectory, 'data'), SERVER_IDS[node]);
+  const database = await forNodes((node) => startDatabase(kind, node, files[node], clock(node)));
   const agent = { db1: agentOf('db1', files.db1, clock('db1')), db2: agentOf('db2', files.db2, clock('db2')) };
   const witness = witnessOf(witnessFiles, clock('w1'));
   if (options.agents ?? true) {
@@ -237,6 +241,14 @@ const startLoad = (vip: string, directory: string): Load => {
     },
   };
 };
+
+/** The agents look for the server's programs in the usual places; those of the sandbox are its own. */
+const offerPrograms = async ({ programs }: ServerKind): Promise<void> => {
+  if (programs === undefined) return;
+  const { status } = await attempt(['mountpoint', '--quiet', PROGRAMS_PLACE]);
+  if (status !== 0) await run(['mount', '--bind', programs, PROGRAMS_PLACE]);
+};
+const PROGRAMS_PLACE = '/usr/local/sbin';
 
 /** Data directories and sockets stay behind: they are large, or cannot be copied. */
 const keepFiles = (directory: string, target: string): void => {

@@ -17,9 +17,9 @@ const roleOf = (lab: Lab, node: NodeName): Promise<string> =>
 const databaseReport = async (lab: Lab, node: NodeName): Promise<readonly [string, string]> => {
   try {
     const [row] = await lab.database[node].sql('SELECT @@read_only AS readOnly');
-    const [slave] = await lab.database[node].sql('SHOW SLAVE STATUS');
-    const threads = [slave?.Slave_IO_Running, slave?.Slave_SQL_Running].map((word) => String(word).toLowerCase());
-    return [String(row?.readOnly) === '0' ? 'no' : 'yes', `io ${threads[0]}, sql ${threads[1]}`];
+    const { receiver, applier } = await lab.database[node].channel();
+    const threads = `io ${receiver.toLowerCase()}, sql ${applier.toLowerCase()}`;
+    return [String(row?.readOnly) === '0' ? 'no' : 'yes', threads];
   } catch {
     return ['-', '-'];
   }

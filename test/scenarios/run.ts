@@ -1,8 +1,10 @@
 /** Runs the scenarios: one line each, and "N passed, N failed" at the end. */
 
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { KINDS } from '../lab/kinds.js';
 import { enterSandbox } from '../lab/sandbox.js';
+import type { ServerKind } from '../lab/server-kind.js';
 import { agentFaults } from './agents.js';
 import { CLOCK_FAULTS } from './clock.js';
 import { CRASHES } from './crash.js';
@@ -42,6 +44,7 @@ interface RunOptions {
   readonly repeat: number;
   readonly full?: true;
   readonly ipv6?: true;
+  readonly flavour: ServerKind['name'];
   readonly keep?: string;
   readonly list?: true;
   readonly verbose?: true;
@@ -68,7 +71,7 @@ const print = (line: string): void => {
 const playAndTell = async (scenario: Scenario, options: RunOptions, turn: number): Promise<boolean> => {
   const begin = performance.now();
   const playOptions: PlayOptions = {
-    ...(options.ipv6 ? { lab: { ipv6: true } } : {}),
+    lab: { flavour: options.flavour, ...(options.ipv6 ? { ipv6: true } : {}) },
     ...(options.keep === undefined ? {} : { keep: join(resolve(options.keep), `${scenario.id}-${turn}`) }),
   };
   const { problems, notes, outageMs, evidence } = await play(scenario, playOptions);
@@ -106,6 +109,7 @@ await new Command('scenarios')
   .option('--only <ids>', 'these, with commas between; a number stands for its variants', (ids) => ids.split(','))
   .option('--repeat <count>', 'all of them so often', repeatCount, 1)
   .option('--full', 'as often, or for as long, as the list of faults asks for')
+  .addOption(new Option('--flavour <name>', 'the kind of the servers').choices(Object.keys(KINDS)).default('mariadb'))
   .option('--ipv6', 'with an IPv6 VIP')
   .option('--keep <directory>', 'copy the files of scenarios that fail into this directory')
   .option('--verbose', 'tell what was done and seen also where it passed')
