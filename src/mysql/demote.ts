@@ -9,6 +9,8 @@ import { askCommand, failed, PROMPT_MS, type StepContext } from './step.js';
 const LONG_TRANSACTION_SECONDS = 1;
 /** Share of the step's time that read-only may take; with force it is tried twice. */
 const READ_ONLY_SHARE = 0.4;
+/** With force, for what ends by itself; new writes wait meanwhile, and then whoever is in the way is killed. */
+const FORCE_GRACE_MS = 500;
 
 /**
  * Read-only with semi-sync in force: while clients are still answered, each commit they hear of is on the standby. A standby
@@ -36,7 +38,7 @@ export const demote = async (context: StepContext, force: boolean, timeoutMs: nu
 
 const readOnlyOrForce = async (context: StepContext, force: boolean, deadlineMs: number): Promise<void> => {
   try {
-    await makeReadOnly(context, deadlineMs, false);
+    await makeReadOnly(context, force ? Math.min(FORCE_GRACE_MS, deadlineMs) : deadlineMs, false);
   } catch (error) {
     const failure = asDatabaseError(error, 'read-only');
     if (!force || failure.kind !== 'hanging' || context.signal.aborted) throw failure;
