@@ -40,8 +40,12 @@ describe('missingGrants', () => {
 
   test('MySQL: dynamic privileges come on a line of their own', () => {
     const dynamic =
-      'GRANT CONNECTION_ADMIN,REPLICATION_SLAVE_ADMIN,SESSION_VARIABLES_ADMIN,SYSTEM_USER,SYSTEM_VARIABLES_ADMIN,XA_RECOVER_ADMIN ON *.* TO `vipd`@`localhost`';
-    const granted = rows('GRANT SELECT, PROCESS, REPLICATION CLIENT ON *.* TO `vipd`@`localhost`', dynamic, MARIADB[1]);
+      'GRANT CONNECTION_ADMIN,REPLICATION_APPLIER,REPLICATION_SLAVE_ADMIN,SERVICE_CONNECTION_ADMIN,SESSION_VARIABLES_ADMIN,SYSTEM_USER,SYSTEM_VARIABLES_ADMIN,XA_RECOVER_ADMIN ON *.* TO `vipd`@`localhost`';
+    const granted = rows(
+      'GRANT SELECT, INSERT, UPDATE, DELETE, PROCESS, REPLICATION CLIENT ON *.* TO `vipd`@`localhost`',
+      dynamic,
+      MARIADB[1],
+    );
     expect(missingGrants('mysql', granted)).toEqual([]);
   });
 
