@@ -15,6 +15,7 @@ import { OPERATIONS } from './operator.js';
 import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
 import { RULESET_FAULTS } from './ruleset.js';
+import { SERVER_FAULTS } from './servers.js';
 import type { Extent, Scenario } from './stage.js';
 import { starvation } from './starved.js';
 import { STRANGERS } from './stranger.js';
@@ -37,6 +38,7 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...DISK_FAULTS,
     ...CLOCK_FAULTS,
     ...RULESET_FAULTS,
+    ...SERVER_FAULTS,
   ].sort((a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id));
 
 interface RunOptions {
