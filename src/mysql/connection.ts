@@ -102,6 +102,8 @@ const login = (target: Target, credentials: Credentials, deadlineMs: number): Pr
     const socket = target.socket
       ? connect(target.socket)
       : connect({ host: target.host ?? DEFAULT_HOST, port: target.port ?? DEFAULT_PORT, noDelay: true });
+    // For an address the library names nobody to tls.connect(), which then asks the socket, and else expects `localhost`.
+    if (target.host !== undefined) Object.assign(socket, { _host: target.host });
     let settled = false;
     const fail = (error: unknown) => {
       if (settled) return;

@@ -1,8 +1,11 @@
 /** Servers for the lab tests of this layer: one, or a pair that replicates both ways, with the agent's user on each. */
 
+import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { promisify } from 'node:util';
 import { createConnection } from 'mysql2/promise';
 import { KINDS } from '../../test/lab/kinds.js';
 import { createAccounts, launchServer, makeServerDir, pointAt, type Server } from '../../test/lab/mysqld.js';
@@ -63,6 +66,31 @@ export const alone = async (server: Server, ...statements: readonly string[]): P
     (Number(row?.readOnly) === 0 ? inside : [openForAccounts, ...inside, closeAfterAccounts]).join('; '),
   );
 };
+
+/** A self-signed certificate for 127.0.0.1, as PEM files. */
+export const makeCertificate = async (
+  dir: string,
+  name: string,
+): Promise<{ readonly cert: string; readonly key: string }> => {
+  const [cert, key] = [join(dir, `${name}.pem`), join(dir, `${name}-key.pem`)];
+  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'];
+  await run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    ...subject,
+    '-out',
+    cert,
+    '-keyout',
+    key,
+  ]);
+  return { cert, key };
+};
+const run = promisify(execFile);
 
 export const killSessionsOf = async (server: Server, user: string): Promise<void> => {
   const rows = await server.sql(`SELECT ID AS id FROM ${server.kind.processList} WHERE USER = '${user}'`);

@@ -15,6 +15,7 @@ import {
   eventually,
   freePort,
   killSessionsOf,
+  makeCertificate,
   openClient,
   runCleanup,
   startPair,
@@ -207,6 +208,40 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       await eventually(() => reports.length > 0);
       expect(reports[0]).toMatchObject({ state: 'denied', detail: expect.stringContaining('1045') });
       expect(JSON.stringify(reports)).not.toContain('wrong-one');
+    });
+
+    test('by TCP: a password is enough, and where the account wants TLS its certificate is checked', async () => {
+      const dir = await makeServerDir();
+      cleanup.push(() => rm(dir, { recursive: true, force: true }));
+      const [right, other] = [await makeCertificate(dir, 'server'), await makeCertificate(dir, 'stranger')];
+      const port = await freePort();
+      const server = await startServer(cleanup, kind, 1, { port, ssl_cert: right.cert, ssl_key: right.key });
+      const account = `'${AGENT.user}'@'127.0.0.1'`;
+      await alone(
+        server,
+        `CREATE USER ${account} IDENTIFIED BY '${AGENT.password.replace("'", "''")}'`,
+        ...grantStatements(kind.name, account),
+      );
+      const stateWith = async (tls?: { readonly ca: string; readonly verifyServer: boolean }): Promise<string> => {
+        const credentials = tls === undefined ? AGENT : { ...AGENT, tls };
+        const database = createDatabase({
+          host: '127.0.0.1',
+          port,
+          credentials,
+          check: { intervalMs: 100, timeoutMs: 2_000, writeProbe: false },
+          nowMs: () => performance.now(),
+          log: () => undefined,
+        });
+        database.start();
+        await eventually(() => database.lastReport() !== undefined);
+        await database.stop();
+        return database.lastReport()?.state ?? '';
+      };
+      expect(await stateWith()).toBe('ok');
+      await alone(server, `ALTER USER ${account} REQUIRE SSL`);
+      expect(await stateWith()).toBe('denied');
+      expect(await stateWith({ ca: right.cert, verifyServer: true })).toBe('ok');
+      expect(await stateWith({ ca: other.cert, verifyServer: false })).toBe('denied');
     });
 
     test('privileges withdrawn: denied, with what to grant, and still a position', async () => {
