@@ -16,6 +16,8 @@ const QUIET_MS = 300;
 /** Fewer than any server has sessions once they are used up; MariaDB allows no less. */
 const FEW_CONNECTIONS = 10;
 const MANY_CONNECTIONS = 400;
+/** Of no client's rows. */
+const ORPHAN_ID = 999_999_999_999;
 
 /** As an application on the same host: over the socket, so that no VIP is in between. */
 const connectApp = (lab: Lab, node: NodeName): Promise<Connection> =>
@@ -45,7 +47,7 @@ const returnWithMore = async (stage: Stage): Promise<void> => {
     ...bothWays('replication', active, standby),
   ]);
   await goOn(QUIET_MS);
-  const orphan = `INSERT INTO lab.writes (id, client_at, server_id, server_at_us, host) VALUES (1, 0, ${SERVER_IDS[active]}, 0, 'orphan')`;
+  const orphan = `INSERT INTO lab.writes (id, client_at, server_id, server_at_us, host) VALUES (${ORPHAN_ID}, 0, ${SERVER_IDS[active]}, 0, 'orphan')`;
   // Under semi-sync it waits for a standby that is cut off, until its host dies.
   void old.sql(orphan).catch(() => undefined);
   const { processList, semiSyncWait } = old.kind;
@@ -62,7 +64,7 @@ const returnWithMore = async (stage: Stage): Promise<void> => {
   const named = (await old.position()).slice(`${old.kind.name}:`.length).split(/[:,-]/)[0] ?? '';
   if (!(await hold()).includes(named)) throw new Error(`the hold does not name what ${active} has: ${await hold()}`);
   for (const [node, rows] of [[active, 1] as const, [standby, 0] as const]) {
-    const found = await lab.database[node].sql('SELECT id FROM lab.writes WHERE id = 1');
+    const found = await lab.database[node].sql(`SELECT id FROM lab.writes WHERE id = ${ORPHAN_ID}`);
     if (found.length !== rows) throw new Error(`the orphan is there ${found.length} times on ${node}, not ${rows}`);
   }
 };
