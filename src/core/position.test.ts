@@ -58,9 +58,10 @@ describe('positions of MySQL', () => {
       expect(countMissing(other, one)).toBe(1);
       return performance.now() - begin;
     };
-    timeOf(2_000);
+    // What else the machine does only ever adds: the least of several is nearest to the truth.
+    const least = (count: number): number => Math.min(...Array.from({ length: 7 }, () => timeOf(count)));
     // Eight times the length at the quadratic price would be 64 times the time.
-    expect(timeOf(32_000)).toBeLessThan(40 * Math.max(1, timeOf(4_000)));
+    expect(least(32_000)).toBeLessThan(30 * least(4_000));
   });
 
   it('longer than can be looked through are not known', () => {
