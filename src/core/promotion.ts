@@ -25,6 +25,8 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
   const probeId = run(turn, { name: 'vip-probe' });
   const target = finalPositionOf(s);
   const catchUpId = run(turn, { name: 'database-catch-up', target: target === '' ? null : target, stop: true });
+  // Who chose itself alone has its own record only: the last owner may have gone on, and recorded otherwise.
+  const chosen = verdicts.length > 1;
   const promotion: Promotion = {
     phase: 'prepare',
     phaseSince: now,
@@ -35,8 +37,8 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     catchUpUntil: now + s.config.catchUpTimeoutMs,
     progress: 'applying what was received',
     lastPosition: lastKnownPosition(s, verdicts),
-    lastSync: wasInSync(verdicts),
-    lastPositionTold: verdicts.every((v) => v.granted && v.lastPosition !== ''),
+    lastSync: chosen && wasInSync(verdicts),
+    lastPositionTold: chosen && verdicts.every((v) => v.granted && v.lastPosition !== ''),
     servedBefore: newestServed(verdicts),
     lossMs: null,
     salvageId: null,
