@@ -258,7 +258,7 @@ describe.each(EVERY_KIND)('$title', (kind) => {
     test('no table privilege on the probe table: denied (1142)', async () => {
       const server = await startServer(cleanup, kind, 1);
       await server.sql(
-        "SET GLOBAL read_only=OFF; SET SESSION sql_log_bin=0; REVOKE INSERT ON vipd.* FROM 'vipd'@localhost",
+        "SET GLOBAL read_only=OFF; SET SESSION sql_log_bin=0; REVOKE INSERT ON vipd.* FROM 'vipd'@localhost; REVOKE INSERT ON *.* FROM 'vipd'@localhost",
       );
       const { database } = watch(cleanup, server);
       const outcome = await database.run(
