@@ -1,7 +1,7 @@
 /** Everything that can happen to the core. */
 
 import type { Message } from './message.js';
-import type { DatabaseReport, Position, VoterName } from './types.js';
+import type { DatabaseReport, LiveSettings, Position, VoterName } from './types.js';
 
 export type Event =
   /** Time has passed. */
@@ -24,6 +24,8 @@ export type Event =
   | { readonly type: 'persisted'; readonly id: number; readonly ok: boolean; readonly detail: string }
   /** Without a witness: what speaks for and against the peer's death. */
   | { readonly type: 'evidence'; readonly evidence: Evidence }
+  /** Other settings from now on, and the links that carry the VIPs from now on. */
+  | { readonly type: 'reconfigured'; readonly settings: LiveSettings; readonly links: readonly string[] }
   | { readonly type: 'command'; readonly id: number; readonly command: Command };
 
 export type Outcome =

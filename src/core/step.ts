@@ -19,6 +19,7 @@ import { isPlausible } from './plausible.js';
 import { containsPosition } from './position.js';
 import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
 import { answerRecorded, tickUnanswered } from './recorded-reply.js';
+import { onReconfigured } from './reconfigure.js';
 import { onReleased, tickRelease } from './release.js';
 import { considerRecord } from './stale.js';
 import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';
@@ -166,6 +167,8 @@ const handle = (turn: Turn, event: Event): void => {
       return onWritten(turn, event.id, event.ok, event.detail);
     case 'evidence':
       return onEvidence(turn, event.evidence);
+    case 'reconfigured':
+      return onReconfigured(turn, event.settings, event.links);
     case 'command':
       return onCommand(turn, event.id, event.command);
   }

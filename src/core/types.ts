@@ -83,6 +83,22 @@ export interface CoreConfig {
   readonly hookPhases: readonly HookPhase[];
 }
 
+/** What may change while a node runs: nothing of it is counted on by another voter. */
+export type LiveSettings = Pick<
+  CoreConfig,
+  | 'priority'
+  | 'peerPriority'
+  | 'gateways'
+  | 'checks'
+  | 'cooldownMs'
+  | 'maxFailovers'
+  | 'failoverWindowMs'
+  | 'catchUpTimeoutMs'
+  | 'salvage'
+  | 'maxLossMs'
+  | 'hookPhases'
+>;
+
 export type HookPhase = 'pre-promote' | 'post-promote' | 'pre-demote' | 'post-demote' | 'hold';
 
 /** What the database says of itself, and what it could be asked last. */

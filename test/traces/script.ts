@@ -67,20 +67,26 @@ export const play = (text: string): string => {
 };
 
 /** `group w1 cooldownMs=0 hookPhases=pre-promote`: witnesses, and what differs from the usual configuration. */
-const group = (args: readonly string[]): World => {
+const group = (args: readonly string[]): World =>
+  createWorld(
+    args.filter((a) => !a.includes('=')),
+    settings(args),
+  );
+
+/** `checks=disk,load`: health scripts by these names, beside the database. */
+const settings = (args: readonly string[]): Partial<CoreConfig> => {
   const overrides: Record<string, unknown> = {};
   for (const arg of args.filter((a) => a.includes('='))) {
     const [key = '', value = ''] = arg.split('=');
     overrides[key] = setting(key, value);
   }
-  return createWorld(
-    args.filter((a) => !a.includes('=')),
-    overrides as Partial<CoreConfig>,
-  );
+  return overrides;
 };
 
 const setting = (key: string, value: string): unknown => {
   if (key === 'hookPhases') return value.split(',');
+  if (key === 'checks')
+    return Object.fromEntries(['database', ...value.split(',')].map((name) => [name, { fall: 2, rise: 1 }]));
   if (key === 'fence') return { required: value === 'required', timeoutMs: FENCE_TIMEOUT_MS };
   if (/^\d+$/.test(value)) return Number(value);
   return value === 'on' ? true : value;
@@ -150,6 +156,12 @@ const perform = (world: World, verb: string, args: readonly string[], line: stri
         type: 'vip-lost',
         address: '10.99.0.100',
         restored: second === 'restored',
+      });
+    case 'reconfigure':
+      return deliver(world, host(world, name), {
+        type: 'reconfigured',
+        settings: { ...world.config(name), ...settings(args) },
+        links: args.includes('eth1') ? ['eth1'] : ['eth0'],
       });
     case 'claim':
       return claim(world, name, second, Number(rest[0]));
