@@ -1,17 +1,18 @@
 # Completion of vipctl for fish. Made by src/cli/manual/write-manual.ts: do not edit.
 
 complete -c vipctl -f
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a status -d 'both nodes, witnesses, health, VIPs, replication, holds, last change'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a history -d 'role changes and refusals, with the reason and duration of each step'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a is-active -d 'exit status 0 where this node is active, 1 where it is not'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a switchover -d 'planned move to the standby; prints each step and the write outage'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a promote -d 'make this node active where vipd holds back: the operator\'s decision'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a pause -d 'whole group: nothing moves by itself'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a resume -d 'ends a pause and the hold "flapping"; acknowledges failed hooks'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a maintenance -d 'this node: not a candidate'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a check-config -d 'the same checks of a configuration as at the agent\'s start'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a import -d 'make vipd.yaml of a keepalived.conf; each line of it becomes a key or a comment'
-complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance check-config import help' -a help -d 'display help for command'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a status -d 'both nodes, witnesses, health, VIPs, replication, holds, last change'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a history -d 'role changes and refusals, with the reason and duration of each step'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a is-active -d 'exit status 0 where this node is active, 1 where it is not'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a switchover -d 'planned move to the standby; prints each step and the write outage'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a promote -d 'make this node active where vipd holds back: the operator\'s decision'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a pause -d 'whole group: nothing moves by itself'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a resume -d 'ends a pause and the hold "flapping"; acknowledges failed hooks'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a maintenance -d 'this node: not a candidate'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a reload -d 'take over a changed configuration; refused as a whole where a part of it needs a restart'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a check-config -d 'the same checks of a configuration as at the agent\'s start'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a import -d 'make vipd.yaml of a keepalived.conf; each line of it becomes a key or a comment'
+complete -c vipctl -n 'not __fish_seen_subcommand_from status history is-active switchover promote pause resume maintenance reload check-config import help' -a help -d 'display help for command'
 complete -c vipctl -s V -l version -d 'output the version number'
 complete -c vipctl -l config -r -F -d 'configuration that names the control socket (default: /etc/vipd/vipd.yaml)'
 complete -c vipctl -l socket -r -F -d 'control socket of the agent'
@@ -34,6 +35,7 @@ complete -c vipctl -n '__fish_seen_subcommand_from pause' -s h -l help -d 'displ
 complete -c vipctl -n '__fish_seen_subcommand_from resume' -s h -l help -d 'display help for command'
 complete -c vipctl -n '__fish_seen_subcommand_from maintenance' -a 'on off'
 complete -c vipctl -n '__fish_seen_subcommand_from maintenance' -s h -l help -d 'display help for command'
+complete -c vipctl -n '__fish_seen_subcommand_from reload' -s h -l help -d 'display help for command'
 complete -c vipctl -n '__fish_seen_subcommand_from check-config' -F
 complete -c vipctl -n '__fish_seen_subcommand_from check-config' -s h -l help -d 'display help for command'
 complete -c vipctl -n '__fish_seen_subcommand_from import' -F

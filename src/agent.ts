@@ -4,17 +4,20 @@ import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { createAddressHolder } from './agent/address.js';
 import { createChangeLog } from './agent/changes.js';
+import { createChecks } from './agent/checks.js';
 import { createControl } from './agent/control.js';
 import { createEvidence } from './agent/evidence.js';
 import { createHttp } from './agent/http.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
+import { createReloader } from './agent/reload.js';
 import { composeStatus, hasWriter, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
-import { toCoreConfig } from './config/core-config.js';
+import { coreConfigOf, filesChanged, type InForce, takeOver } from './agent/take-over.js';
+import type { LoadResult } from './config/load.js';
 import type { VipdConfig } from './config/types.js';
 import { type Moment, wallText } from './control/moment.js';
-import type { ConfigStatus, HookFailure, Status } from './control/status.js';
+import type { HookFailure, ReloadStatus, Status } from './control/status.js';
 import type { JournalEntry } from './core/effect.js';
 import type { Event, Outcome } from './core/event.js';
 import type { Message } from './core/message.js';
@@ -23,8 +26,7 @@ import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
 import { isPairAlone, peerHeard } from './core/turn.js';
 import type { HookPhase, Instant } from './core/types.js';
-import { createScriptCheck, type ScriptCheck } from './health/script.js';
-import { bootId, boottimeMs } from './host/clock.js';
+import { boottimeMs } from './host/clock.js';
 import { createFenceCommand } from './host/fence-command.js';
 import { createHookQueue, type HookFacts, type HookResult } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
@@ -39,9 +41,16 @@ import { createPaths, type PathOptions, type Remote } from './net/paths.js';
 import { createLink } from './wire/link.js';
 import { createFrameVoter } from './witness/voter.js';
 
+/** Where the configuration came from, for reading it again. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly load: () => LoadResult<VipdConfig>;
+  readonly digest: () => string;
+}
+
 export interface AgentOptions {
   readonly config: VipdConfig;
-  readonly configStatus: Omit<ConfigStatus, 'loaded'>;
+  readonly configFile: ConfigFile;
   readonly version: string;
   /** Phases for which there is something to run. */
   readonly hookPhases: readonly HookPhase[];
@@ -56,6 +65,8 @@ export interface Agent {
   readonly start: () => Promise<void>;
   /** Hands off where it can, fences, then exits; a second call leaves at once. */
   readonly stop: () => void;
+  /** Takes over a changed configuration, or refuses it and says why in log, journal and status. */
+  readonly reload: () => Promise<ReloadStatus>;
 }
 
 /** Hooks whose newest failure is kept until an operator acknowledges it. */
@@ -65,9 +76,11 @@ export const createAgent = (options: AgentOptions): Agent => {
   const { config, log, service } = options;
   const self = config.self.name;
   const peer = config.peer.name;
-  const asked = toCoreConfig(config, options.hookPhases, bootId());
-  // The shell's own check: a node whose guard cannot be used must not be active.
-  const core = { ...asked, checks: { ...asked.checks, guard: { fall: 1, rise: 1 } } };
+  const core = coreConfigOf(config, options.hookPhases);
+  // `config` is what this agent started with; what a reload may change is read from here. The login is read by start().
+  let inForce: InForce = { config, credentials: { user: '', password: '' }, hookPhases: options.hookPhases };
+  let loadedAt = boottimeMs();
+  let version = options.configFile.digest();
   const startedAt = boottimeMs();
   const momentOf = (at: Instant): Moment => {
     const now = new Date();
@@ -84,18 +97,16 @@ export const createAgent = (options: AgentOptions): Agent => {
   });
   const changes = createChangeLog(self, peer);
   const hooks = createHookQueue({
-    directory: config.hooks.directory,
-    timeoutMs: config.hooks.timeoutMs,
+    settings: () => inForce.config.hooks,
     nowMs: boottimeMs,
   });
-  const hookFacts = {
+  const hookFacts = (): Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'> => ({
     group: config.group,
     node: self,
     peer,
-    vips: config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
-  };
-  const checkOutputs = new Map<string, string>();
-  const scripts: ScriptCheck[] = [];
+    vips: inForce.config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
+  });
+  const checks = createChecks(boottimeMs, ({ name, ok, detail }) => emit({ type: 'check', name, ok, detail }));
   const lastSent = new Map<string, Message>();
   let hookFailures: HookFailure[] = [];
   let noWriterSince: Instant | null = startedAt;
@@ -192,6 +203,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   let steps: ReturnType<typeof createSteps> | null = null;
   let channel: AgentChannel | null = null;
   let stopSalvage = (): void => undefined;
+  let applyConfig = (_next: VipdConfig): Promise<InForce> => Promise.reject(new Error('the agent is starting'));
   let serving = false;
   let rejecting = false;
   let summary = '';
@@ -243,22 +255,49 @@ export const createAgent = (options: AgentOptions): Agent => {
     addresses: Object.fromEntries(
       [config.self, config.peer, ...config.witnesses].map((host) => [host.name, host.address]),
     ),
-    vips: config.vips.map((vip) => ({ address: `${vip.address}/${vip.prefixLength}`, interface: vip.interface })),
+    vips: inForce.config.vips.map((vip) => ({
+      address: `${vip.address}/${vip.prefixLength}`,
+      interface: vip.interface,
+    })),
     vipsPresent: await address.present(),
     address: address.state(),
     guard: config.guard,
     paths: paths.stats(),
     pathsHeard,
     counters: link.counters,
-    checkOutputs,
+    checkOutputs: checks.outputs,
     hookFailures,
     databaseVersion: database?.version() ?? '',
     changes,
-    config: { ...options.configStatus, loaded: momentOf(startedAt) },
+    config: { path: options.configFile.path, version, loaded: momentOf(loadedAt), reload: reloader.last() },
     noWriterSince: hasWriter(state, boottimeMs()) ? null : noWriterSince,
     http: http?.state() ?? null,
   });
   const statusOf = async (state: NodeState): Promise<Status> => composeStatus(state, await facts(state));
+
+  const tellReload = ({ ok, text, details }: ReloadStatus): void => {
+    const term = loop.state()?.voter.record?.maxTerm ?? 0;
+    // What is wrong belongs into the journal; warnings of a file that is in force do not.
+    if (ok) for (const warning of details) log.warn(warning);
+    tell({ kind: ok ? 'notice' : 'refusal', term, cause: 'reload', text: ok ? text : [text, ...details].join('; ') });
+  };
+
+  const reloader = createReloader({
+    load: options.configFile.load,
+    inForce: () => inForce.config,
+    state: loop.state,
+    takeOver: async (next) => {
+      const digest = options.configFile.digest();
+      const before = inForce;
+      inForce = await applyConfig(next);
+      version = digest;
+      loadedAt = boottimeMs();
+      return filesChanged(before, inForce);
+    },
+    now: boottimeMs,
+    momentOf,
+    tell: tellReload,
+  });
 
   const control = createControl({
     socket: config.control.socket,
@@ -267,6 +306,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     state: loop.state,
     status: statusOf,
     history: (limit) => journal.tail(limit),
+    reload: () => reloader.reload(),
     acknowledgeHooks: () => {
       hookFailures = [];
     },
@@ -290,7 +330,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   const leave = (failed: boolean): void => {
     loop.stop();
     service.stopping('leaving');
-    for (const script of scripts) script.stop();
+    checks.stop();
     steps?.cancelAll();
     stopSalvage();
     paths.close();
@@ -301,30 +341,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     });
   };
 
-  const startChecks = (): void => {
-    for (const check of config.checks) {
-      const onResult = ({
-        name,
-        ok,
-        detail,
-        output,
-      }: {
-        name: string;
-        ok: boolean;
-        detail: string;
-        output: string;
-      }): void => {
-        checkOutputs.set(name, output);
-        emit({ type: 'check', name, ok, detail });
-      };
-      scripts.push(createScriptCheck({ ...check, nowMs: boottimeMs, onResult }));
-    }
-  };
-
   let stops = 0;
   return {
     start: async () => {
       const credentials = await loadCredentials(config.mysql.defaultsFile);
+      inForce = { ...inForce, credentials };
       const loaded = await store.load();
       if (loaded.kind === 'unreadable')
         log.error(
@@ -358,13 +379,15 @@ export const createAgent = (options: AgentOptions): Agent => {
         database,
         channel,
         target: databaseTarget(config),
-        credentials,
+        credentials: () => inForce.credentials,
         log: (level, fields, text) => log[level](fields, text),
       });
       await channel.start();
       if (config.promotion.salvage) salvage.start();
       stopSalvage = () => salvage.stop();
-      const shutPeerDatabase = createShutPeerDatabase(config, credentials, boottimeMs);
+      const shutPeerDatabase = createShutPeerDatabase(() => inForce, boottimeMs);
+      const parts = { link, channel, address, database, checks, target: databaseTarget(config), emit };
+      applyConfig = (next) => takeOver({ ...parts, startSalvage: salvage.start }, inForce, next);
       steps = createSteps({
         database,
         address,
@@ -373,7 +396,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         fenceCommand:
           config.fence && createFenceCommand({ command: config.fence.command, facts: hookFacts, nowMs: boottimeMs }),
         salvage: salvage.salvage,
-        gatherEvidence: createEvidence(config, shutPeerDatabase, boottimeMs),
+        gatherEvidence: createEvidence(() => inForce, shutPeerDatabase, boottimeMs),
         peerMayServe: () => {
           const state = loop.state();
           // Without a witness the evidence has shut it before the election (protocol.md).
@@ -389,9 +412,10 @@ export const createAgent = (options: AgentOptions): Agent => {
       loop.begin(startNode(core, loaded.kind === 'found' ? loaded.record : null, boottimeMs()));
       await address.open();
       database.start();
-      startChecks();
+      checks.change(config.checks);
       service.ready('standby');
     },
+    reload: reloader.reload,
     stop: () => {
       stops += 1;
       if (stops > 1) return leave(false);

@@ -6,11 +6,10 @@ import type { Instant, Millis } from '../core/types.js';
 import { canonicalAddress, type Vip } from '../net/address.js';
 import { type Announcer, createAnnouncer } from '../net/announce.js';
 import { createGuard, type Guard } from '../net/guard.js';
-import { lookupMac } from '../net/interfaces.js';
 import { createLinkWatch, type LinkWatch } from '../net/links.js';
 import { createSocketDestroyer, type SocketDestroyer } from '../net/sockets.js';
-import { probeForStranger } from '../net/stranger.js';
 import { createVips, type Vips } from '../net/vip.js';
+import { probeVips } from './probe.js';
 
 export interface AddressOptions {
   readonly group: string;
@@ -41,7 +40,21 @@ export interface AddressHolder {
   readonly state: () => AddressState;
   /** Those VIPs that are on now, as the kernel says; none where it does not. */
   readonly present: () => Promise<readonly string[]>;
+  /**
+   * Other VIPs from now on; those in both sets pass traffic all the while. Answers the links that carry them. Rejects
+   * with the reason, and with the old ones as they were, where one of the new cannot be had.
+   */
+  readonly change: (vips: readonly Vip[]) => Promise<readonly string[]>;
   readonly close: () => void;
+}
+
+/** What is made for one set of VIPs. */
+interface Parts {
+  readonly configured: readonly Vip[];
+  readonly vips: Vips;
+  readonly sockets: SocketDestroyer;
+  readonly announcer: Announcer;
+  readonly links: LinkWatch;
 }
 
 export interface AddressState {
@@ -54,9 +67,6 @@ export interface AddressState {
   readonly error: string;
 }
 
-/** How long one probe listens; the peer's answer means that its guard is still open, and is asked again. */
-const PROBE_MS = 20;
-const PROBE_ATTEMPTS = 25;
 /** Without nftables the lifetime is all there is: as short as whole seconds above the lease can be. */
 const SHORT_REFRESH_MS = 500;
 /**
@@ -68,14 +78,9 @@ const LONG_LIFETIME_SECONDS = 15;
 const REOPEN_MS = 5_000;
 
 export const createAddressHolder = (options: AddressOptions): AddressHolder => {
-  const { vips: configured, now, emit, log } = options;
-  const vips: Vips = createVips({ vips: configured, onNotice: (text) => log('warn', text) });
+  const { now, emit, log } = options;
   const guard: Guard | null =
-    options.guard === 'nftables' ? createGuard({ group: options.group, vips: configured, now }) : null;
-  const sockets: SocketDestroyer = createSocketDestroyer({
-    vips: configured,
-    onUnsupported: (text) => log('warn', text),
-  });
+    options.guard === 'nftables' ? createGuard({ group: options.group, vips: options.vips, now }) : null;
   const guarded = options.guard === 'nftables';
   const lifetimeSeconds = guarded
     ? Math.ceil(options.leaseMs / 1_000) + LONG_LIFETIME_SECONDS
@@ -98,20 +103,12 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   let guardRetry: NodeJS.Timeout | null = null;
   const holds = (): boolean => holding && now() < leaseUntil && (guard?.holds() ?? true);
 
-  const announcer: Announcer = createAnnouncer({
-    vips: configured,
-    holds,
-    now,
-    onForeignClaim: (claim) => log('warn', `${claim.mac} announced ${claim.address}, which this node holds; answered`),
-    onFault: (text) => log('error', text),
-  });
-
   /** A restored address is announced again: somebody may have heard otherwise meanwhile. */
   const putBack = async (address: string): Promise<void> => {
     if (!holds()) return;
     try {
-      await vips.add(lifetime);
-      if (!holds()) return void (await vips.remove());
+      await parts.vips.add(lifetime);
+      if (!holds()) return void (await parts.vips.remove());
       announce();
       emit({ type: 'vip-lost', address, restored: true });
     } catch (cause) {
@@ -120,24 +117,48 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     }
   };
 
-  const links: LinkWatch = createLinkWatch({
-    interfaces: [...new Set(configured.map((vip) => vip.interface))],
-    vips: configured,
-    onLink: (name, up) => {
-      emit({ type: 'link', name, up });
-      if (up && holds()) announce();
-    },
-    onAddressRemoved: (address) => void putBack(address),
-    onAddressAdded: (address, name) => {
-      if (holding) return;
-      log('warn', `${address} was put on ${name} by another hand while this node does not hold it; taking it off`);
-      vips.remove().catch((cause: unknown) => log('error', messageOf(cause)));
-    },
-    onFault: (text) => log('error', text),
-  });
+  const makeParts = (configured: readonly Vip[]): Parts => {
+    const vips = createVips({ vips: configured, onNotice: (text) => log('warn', text) });
+    return {
+      configured,
+      vips,
+      sockets: createSocketDestroyer({ vips: configured, onUnsupported: (text) => log('warn', text) }),
+      announcer: createAnnouncer({
+        vips: configured,
+        holds,
+        now,
+        onForeignClaim: (claim) =>
+          log('warn', `${claim.mac} announced ${claim.address}, which this node holds; answered`),
+        onFault: (text) => log('error', text),
+      }),
+      links: createLinkWatch({
+        interfaces: linksOf(configured),
+        vips: configured,
+        onLink: (name, up) => {
+          emit({ type: 'link', name, up });
+          if (up && holds()) announce();
+        },
+        onAddressRemoved: (address) => void putBack(address),
+        onAddressAdded: (address, name) => {
+          if (holding) return;
+          log('warn', `${address} was put on ${name} by another hand while this node does not hold it; taking it off`);
+          vips.remove().catch((cause: unknown) => log('error', messageOf(cause)));
+        },
+        onFault: (text) => log('error', text),
+      }),
+    };
+  };
+  let parts = makeParts(options.vips);
+
+  const closeParts = ({ announcer, links, sockets, vips }: Parts): void => {
+    announcer.stop();
+    links.close();
+    sockets.close();
+    vips.close();
+  };
 
   const announce = (): void => {
-    announcer.start();
+    parts.announcer.start();
     announcedAt = now();
   };
 
@@ -145,7 +166,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   const onGuardGone = (): void => {
     if (!guard) return;
     const held = holding;
-    void vips.remove().catch(() => undefined);
+    void parts.vips.remove().catch(() => undefined);
     installGuard();
     if (guardReady) log('error', 'the guard was removed from nftables by another hand; it was built anew');
     if (!held) return;
@@ -185,8 +206,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
   const openVips = async (): Promise<void> => {
     try {
-      await vips.open();
-      if (!holding) await vips.remove();
+      await parts.vips.open();
+      if (!holding) await parts.vips.remove();
       error = '';
     } catch (cause) {
       error = messageOf(cause);
@@ -197,7 +218,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
   const refreshLifetimes = async (): Promise<void> => {
     try {
-      await vips.refresh(lifetimeSeconds);
+      await parts.vips.refresh(lifetimeSeconds);
       refreshError = '';
     } catch (cause) {
       refreshError = messageOf(cause);
@@ -210,12 +231,40 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     return refreshError === '' ? { armed: true, detail } : { armed: false, detail: refreshError };
   };
 
+  const changeGuard = (vips: readonly Vip[]): void => {
+    if (guard && !guard.change(vips)) log('error', 'the lease was too short to keep the guard open; it is shut');
+  };
+
+  /** On a node that holds none, nothing is put on. */
+  const putOn = async (added: readonly Vip[]): Promise<void> => {
+    if (!holding || added.length === 0) return;
+    const vips = createVips({ vips: added });
+    try {
+      await vips.add(lifetime);
+    } catch (cause) {
+      await vips.remove().catch(() => undefined);
+      throw cause;
+    } finally {
+      vips.close();
+    }
+  };
+
+  const takeOff = async (gone: readonly Vip[]): Promise<void> => {
+    if (gone.length === 0) return;
+    const vips = createVips({ vips: gone });
+    const sockets = createSocketDestroyer({ vips: gone, onUnsupported: (text) => log('warn', text) });
+    sockets.destroy();
+    await vips.remove().catch((cause: unknown) => log('error', messageOf(cause)));
+    sockets.close();
+    vips.close();
+  };
+
   return {
     open: async () => {
       installGuard();
       if (!guard) emit({ type: 'check', name: 'guard', ok: true, detail: guardDetail });
       await openVips();
-      links.start();
+      parts.links.start();
     },
 
     on: async (until) => {
@@ -225,12 +274,12 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       since = now();
       refreshedAt = now();
       try {
-        await vips.add(lifetime);
+        await parts.vips.add(lifetime);
         // Everything may have changed while the kernel answered.
         if (!holds()) return { ok: false, detail: 'the lease ran out while the VIP was put on' };
         announce();
         error = '';
-        return { ok: true, detail: `${configured.map((vip) => vip.address).join(', ')} on and announced` };
+        return { ok: true, detail: `${parts.configured.map((vip) => vip.address).join(', ')} on and announced` };
       } catch (cause) {
         error = messageOf(cause);
         return { ok: false, detail: error };
@@ -241,11 +290,11 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       holding = false;
       refreshError = '';
       since = null;
-      announcer.stop();
+      parts.announcer.stop();
       const shut = guard?.shut() ?? true;
-      const reset = sockets.destroy();
+      const reset = parts.sockets.destroy();
       try {
-        await vips.remove();
+        await parts.vips.remove();
         error = '';
         return {
           ok: true,
@@ -276,7 +325,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       }
     },
 
-    probe: () => probe(options),
+    probe: () => probeVips(parts.configured, options.peerAddresses, now),
 
     state: () => ({
       holding,
@@ -287,43 +336,55 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       lifetimes: lifetimes(),
     }),
 
-    present: () => vips.present().catch(() => []),
+    change: async (next) => {
+      const before = parts.configured;
+      const added = without(next, before);
+      if (holding && added.length > 0) {
+        const nobody = await probeVips(added, options.peerAddresses, now);
+        if (!nobody.ok) throw new Error(nobody.detail);
+      }
+      // From here on nothing waits: each call has been carried out when it returns its promise, so no lease can end between.
+      const fresh = makeParts(next);
+      try {
+        await fresh.vips.open();
+        changeGuard([...before, ...added]);
+        await putOn(added);
+      } catch (cause) {
+        closeParts(fresh);
+        changeGuard(before);
+        throw cause;
+      }
+      closeParts(parts);
+      await takeOff(without(before, next));
+      parts = fresh;
+      // All that counts is done: what fails now is told, and undoes nothing.
+      try {
+        changeGuard(next);
+        parts.links.start();
+        if (holds()) announce();
+      } catch (cause) {
+        log('error', messageOf(cause));
+      }
+      return linksOf(next);
+    },
+
+    present: () => parts.vips.present().catch(() => []),
 
     close: () => {
       if (reopen) clearTimeout(reopen);
       if (guardRetry) clearTimeout(guardRetry);
-      announcer.stop();
-      links.close();
-      sockets.close();
-      vips.close();
+      closeParts(parts);
       guard?.close();
     },
   };
 };
 
-const probe = async ({ vips, peerAddresses, now }: AddressOptions): Promise<Outcome> => {
-  try {
-    const peerMacs = await macsOf(peerAddresses, vips);
-    for (let attempt = 1; attempt <= PROBE_ATTEMPTS; attempt += 1) {
-      const result = await probeForStranger(vips, { timeoutMs: PROBE_MS, peerMacs, now });
-      if (result.kind === 'nobody') return { ok: true, detail: 'nobody answers for the VIP' };
-      const stranger = result.answers.find((answer) => answer.from === 'stranger');
-      if (stranger)
-        return {
-          ok: false,
-          detail: `a stranger, ${stranger.mac}, answers for ${canonicalAddress(stranger.address)}; find it and take the address off`,
-        };
-    }
-    return { ok: false, detail: `the peer still answers for the VIP after ${PROBE_ATTEMPTS * PROBE_MS} ms` };
-  } catch (cause) {
-    return { ok: false, detail: `asking who answers for the VIP: ${messageOf(cause)}` };
-  }
-};
+const linksOf = (vips: readonly Vip[]): readonly string[] => [...new Set(vips.map((vip) => vip.interface))];
 
-const macsOf = async (addresses: readonly string[], vips: readonly Vip[]): Promise<readonly string[]> => {
-  const interfaces = [...new Set(vips.map((vip) => vip.interface))];
-  const found = await Promise.all(addresses.flatMap((address) => interfaces.map((name) => lookupMac(address, name))));
-  return found.filter((mac) => mac !== null);
+/** Those of `vips` whose address is in none of `others`. */
+const without = (vips: readonly Vip[], others: readonly Vip[]): readonly Vip[] => {
+  const known = new Set(others.map((vip) => canonicalAddress(vip.address)));
+  return vips.filter((vip) => !known.has(canonicalAddress(vip.address)));
 };
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -3,7 +3,7 @@
 import { wallText } from '../control/moment.js';
 import type { Request } from '../control/protocol.js';
 import { createControlServer } from '../control/server.js';
-import type { HistoryEntry, Status } from '../control/status.js';
+import type { HistoryEntry, ReloadStatus, Status } from '../control/status.js';
 import type { Command, Event } from '../core/event.js';
 import type { NodeState } from '../core/state.js';
 import type { JournalLine } from '../host/journal-line.js';
@@ -15,6 +15,7 @@ export interface ControlOptions {
   readonly state: () => NodeState | null;
   readonly status: (state: NodeState) => Promise<Status>;
   readonly history: (limit: number) => Promise<readonly JournalLine[]>;
+  readonly reload: () => Promise<ReloadStatus>;
   readonly acknowledgeHooks: () => void;
   readonly warn: (text: string) => void;
 }
@@ -61,6 +62,9 @@ export const createControl = (options: ControlOptions): Control => {
           (lines) => asker.done(true, '', lines.map(toHistory)),
           (cause: unknown) => asker.done(false, `history: ${cause instanceof Error ? cause.message : String(cause)}`),
         );
+        return;
+      case 'reload':
+        void options.reload().then(({ ok, text, details }) => asker.done(ok, [text, ...details].join('\n')));
         return;
       case 'is-active':
         return asker.done(state.role === 'active' || state.role === 'handing-off', state.role);

@@ -11,9 +11,9 @@ const GATEWAY_MS: Millis = 50;
 const DATABASE_MS: Millis = 200;
 
 export const createEvidence =
-  (config: VipdConfig, shutPeerDatabase: ShutPeerDatabase, now: () => Instant) =>
+  (inForce: () => { readonly config: VipdConfig }, shutPeerDatabase: ShutPeerDatabase, now: () => Instant) =>
   async (fencePeer: boolean): Promise<Evidence> => {
-    const gateways = await askGateways(config, now);
+    const gateways = await askGateways(inForce().config, now);
     // A node that is cut off itself takes nobody's database away.
     const asks = fencePeer && gateways !== 'silent';
     const peer: ShutPeer = asks ? await shutPeerDatabase(DATABASE_MS) : { state: 'silent' };

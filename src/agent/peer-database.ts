@@ -20,8 +20,12 @@ export type ShutPeerDatabase = (answerMs: Millis) => Promise<ShutPeer>;
 
 /** A server that accepts connections lives: it must be read-only before its peer may take over. */
 export const createShutPeerDatabase =
-  (config: VipdConfig, credentials: Credentials, now: () => Instant): ShutPeerDatabase =>
+  (
+    inForce: () => { readonly config: VipdConfig; readonly credentials: Credentials },
+    now: () => Instant,
+  ): ShutPeerDatabase =>
   async (answerMs) => {
+    const { config, credentials } = inForce();
     if (!(await accepts(config.peer.address, config.mysql.port, answerMs))) return { state: 'silent' };
     const database = createDatabase({
       host: config.peer.address,

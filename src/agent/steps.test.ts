@@ -32,7 +32,7 @@ const take = async (step: Step, peerMayServe: boolean, peer: ShutPeer): Promise<
       address: { probe: NEVER, on: NEVER },
       hooks: { run: NEVER },
       fenceCommand: null,
-      hookFacts: { group: 'g', node: 'db2', peer: 'db1', vips: [] },
+      hookFacts: () => ({ group: 'g', node: 'db2', peer: 'db1', vips: [] }),
       gatherEvidence: NEVER,
       peerMayServe: () => peerMayServe,
       shutPeerDatabase: async () => {

@@ -13,7 +13,7 @@ export interface StepsOptions {
   readonly database: Pick<Database, 'run'>;
   readonly address: Pick<AddressHolder, 'probe' | 'on'>;
   readonly hooks: Pick<HookQueue, 'run'>;
-  readonly hookFacts: Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
+  readonly hookFacts: () => Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
   /** Null: none is configured. */
   readonly fenceCommand: FenceCommand | null;
   readonly gatherEvidence: (fencePeer: boolean, signal: AbortSignal) => Promise<Evidence>;
@@ -134,7 +134,7 @@ const runHook = async (
   signal: AbortSignal,
 ): Promise<Outcome> => {
   const { phase, term, role, reason } = step;
-  const facts: HookFacts = { ...options.hookFacts, phase, term, role, reason };
+  const facts: HookFacts = { ...options.hookFacts(), phase, term, role, reason };
   const result = await options.hooks.run(facts, signal);
   options.onHook(facts, result);
   return { ok: result.ok, detail: result.detail };

@@ -90,6 +90,7 @@ const outcomeOf = (request: RequestInput): string => {
     case 'history':
     case 'is-active':
       return 'see "systemctl status vipd"';
+    case 'reload':
     case 'switchover':
     case 'promote':
     case 'pause':

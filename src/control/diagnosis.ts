@@ -28,6 +28,7 @@ export const diagnose = (status: Status): readonly Problem[] =>
     ...guardProblems(status),
     ...vipProblems(status),
     ...localProblems(status),
+    ...reloadProblems(status),
     ...witnessProblems(status),
     ...semiSyncProblems(status),
   ].toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
@@ -256,6 +257,14 @@ const localProblems = (status: Status): readonly Problem[] => {
     problems.push({ severity: 'note', brief: 'stalls', text, next: '' });
   }
   return problems;
+};
+
+/** What an operator wrote, and the agent has not taken over. */
+const reloadProblems = ({ config: { reload }, node }: Status): readonly Problem[] => {
+  if (reload === null || reload.ok) return [];
+  const text = `${node}, reload at ${formatWall(reload.at.wall)}: ${[reload.text, ...reload.details].join('; ')}`;
+  const next = 'mend the file, then "vipctl reload"; what needs a restart is in force after one';
+  return [{ severity: 'warning', brief: `reload refused on ${node}`, text, next }];
 };
 
 const witnessProblems = (status: Status): readonly Problem[] => [

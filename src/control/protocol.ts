@@ -44,6 +44,8 @@ const requestSchema = z.discriminatedUnion('request', [
   }),
   z.strictObject({ request: z.literal('resume') }),
   z.strictObject({ request: z.literal('maintenance'), on: z.boolean() }),
+  /** Answered once the file has been taken over, or refused with the reason. */
+  z.strictObject({ request: z.literal('reload') }),
   /** Answered with `HistoryEntry[]`, oldest first. */
   z.strictObject({
     request: z.literal('history'),

@@ -252,7 +252,20 @@ export interface ConfigStatus {
   readonly path: string;
   /** A digest of the file as loaded, to compare the nodes with; empty: unknown. */
   readonly version: string;
+  /** When what is in force was read. */
   readonly loaded: Moment | null;
+  /** The newest reload; null: none since the agent started. */
+  readonly reload: ReloadStatus | null;
+}
+
+/** How a reload ended. One that was refused has changed nothing. */
+export interface ReloadStatus {
+  readonly at: Moment;
+  readonly ok: boolean;
+  /** What has changed, or why nothing was taken over. */
+  readonly text: string;
+  /** Each error with its place in the file, each change that needs a restart with what to do; where it is ok, warnings. */
+  readonly details: readonly string[];
 }
 
 export interface HttpStatus {

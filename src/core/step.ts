@@ -18,8 +18,8 @@ import { considerPeerFence, notePeerFence, peerFenceUntil } from './peer-fence.j
 import { isPlausible } from './plausible.js';
 import { containsPosition } from './position.js';
 import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
-import { answerRecorded, tickUnanswered } from './recorded-reply.js';
 import { onReconfigured } from './reconfigure.js';
+import { answerRecorded, tickUnanswered } from './recorded-reply.js';
 import { onReleased, tickRelease } from './release.js';
 import { considerRecord } from './stale.js';
 import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';

@@ -86,7 +86,10 @@ test('a hook that belongs to another account is refused', async () => {
   writeFileSync(file, '#!/bin/sh\nexit 0\n');
   chmodSync(file, 0o755);
   disk.run('chown', 'nobody', '/mnt/pre-promote/gate');
-  const hooks = createHookQueue({ directory: disk.path, timeoutMs: 5_000, nowMs: () => performance.now() });
+  const hooks = createHookQueue({
+    settings: () => ({ directory: disk.path, timeoutMs: 5_000 }),
+    nowMs: () => performance.now(),
+  });
   const facts = {
     group: 'g',
     node: 'db1',

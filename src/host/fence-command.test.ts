@@ -26,7 +26,7 @@ const script = (text: string, ...args: string[]): FenceCommand => {
 const commandOf = (...command: string[]): FenceCommand =>
   createFenceCommand({
     command,
-    facts: { group: 'orders', node: 'db2', peer: 'db1', vips: ['10.99.0.100/24'] },
+    facts: () => ({ group: 'orders', node: 'db2', peer: 'db1', vips: ['10.99.0.100/24'] }),
     nowMs: boottimeMs,
   });
 

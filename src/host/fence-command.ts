@@ -30,7 +30,7 @@ export interface FenceCommandOptions {
   /** Program and arguments. */
   readonly command: readonly string[];
   /** What it is told in its environment besides, as hooks are. */
-  readonly facts: Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
+  readonly facts: () => Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
   /** A clock that no wall-clock step moves, in milliseconds. */
   readonly nowMs: () => number;
 }
@@ -45,7 +45,7 @@ export const createFenceCommand = ({ command, facts, nowMs }: FenceCommandOption
       if (signal.aborted) return { ok: false, detail: 'given up before it was run' };
       const process = startProcess({
         command,
-        env: hookEnvironment({ ...facts, phase: 'pre-takeover', term, reason }),
+        env: hookEnvironment({ ...facts(), phase: 'pre-takeover', term, reason }),
         timeoutMs,
         outputLimitBytes: FENCE_OUTPUT_LIMIT_BYTES,
         nowMs,

@@ -21,7 +21,7 @@ const hook = (phase: HookPhase, name: string, script: string, mode = 0o755): str
 };
 
 const queue = (timeoutMs = 5_000): HookQueue =>
-  createHookQueue({ directory, timeoutMs, nowMs: () => performance.now() });
+  createHookQueue({ settings: () => ({ directory, timeoutMs }), nowMs: () => performance.now() });
 
 const facts = (phase: HookPhase, more: Partial<HookFacts> = {}): HookFacts => ({
   group: 'orders',

@@ -50,11 +50,16 @@ export interface HookQueue {
   run(facts: HookFacts, signal?: AbortSignal): Promise<HookResult>;
 }
 
-export interface HookQueueOptions {
+export interface HookSettings {
   /** Holds a directory for each phase. */
   readonly directory: string;
   /** For each hook. */
   readonly timeoutMs: number;
+}
+
+export interface HookQueueOptions {
+  /** Asked for at each phase: they may change meanwhile. */
+  readonly settings: () => HookSettings;
   /** A clock that no wall-clock step moves, in milliseconds. */
   readonly nowMs: () => number;
 }
@@ -73,7 +78,7 @@ export const createHookQueue = (options: HookQueueOptions): HookQueue => {
     if (busy) return;
     busy = true;
     for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
-      job.finish(await runPhase(options, job.facts, job.signal));
+      job.finish(await runPhase({ ...options.settings(), nowMs: options.nowMs }, job.facts, job.signal));
     }
     busy = false;
   };
@@ -89,6 +94,8 @@ export const createHookQueue = (options: HookQueueOptions): HookQueue => {
     },
   };
 };
+
+type PhaseOptions = HookSettings & Pick<HookQueueOptions, 'nowMs'>;
 
 const notRun = (detail: string): HookResult => ({ ok: false, detail, ran: [] });
 
@@ -109,7 +116,7 @@ const dropOne = (waiting: Job[]): void => {
   dropped.finish(notRun(`${phase} hooks of term ${term} dropped: ${why}`));
 };
 
-const runPhase = async (options: HookQueueOptions, facts: HookFacts, signal?: AbortSignal): Promise<HookResult> => {
+const runPhase = async (options: PhaseOptions, facts: HookFacts, signal?: AbortSignal): Promise<HookResult> => {
   const { phase } = facts;
   const givenUp = (): boolean => signal?.aborted ?? false;
   if (givenUp()) return notRun(`${phase} hooks not run: given up`);
@@ -136,7 +143,7 @@ interface HookOutcome {
 }
 
 const runHook = async (
-  options: HookQueueOptions,
+  options: PhaseOptions,
   facts: HookFacts,
   file: string,
   signal?: AbortSignal,

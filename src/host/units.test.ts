@@ -38,6 +38,11 @@ describe.each(['vipd.service', 'vipd@.service'])('%s', (name) => {
     for (const key of ['Requires', 'BindsTo', 'PartOf']) expect(setting(name, key)).toEqual([]);
   });
 
+  test('reloads by asking the agent that reads that file, and waits for its answer', () => {
+    const [, , file] = setting(name, 'ExecStart');
+    expect(setting(name, 'ExecReload')).toEqual(['/usr/bin/vipctl', '--config', file, 'reload']);
+  });
+
   test('cleans up after any death, with the file the agent read', () => {
     const [, ...agent] = setting(name, 'ExecStart');
     expect(setting(name, 'ExecStopPost')).toEqual(['/usr/bin/vipd', 'cleanup', ...agent]);

@@ -1,5 +1,6 @@
 /** The database layer's face to the agent: reports of the server's state, and the steps the core asks for. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
 import type { DatabaseReport } from '../core/types.js';
@@ -16,20 +17,24 @@ import { DEFAULT_STALL_MS, failed, PROMPT_MS, type StepContext } from './step.js
 
 export type DatabaseStep = Extract<Step, { readonly name: `database-${string}` }>;
 
-export interface DatabaseOptions {
+/** What may change while the database is watched. */
+export interface DatabaseSettings {
+  readonly credentials: Credentials;
+  readonly check: { readonly intervalMs: number; readonly timeoutMs: number; readonly writeProbe: boolean };
+  /** End a server on this host that hangs when it is to be fenced: it would commit its queued work when it wakes. */
+  readonly killOnHang?: boolean;
+}
+
+export interface DatabaseOptions extends DatabaseSettings {
   readonly socket?: string;
   readonly host?: string;
   readonly port?: number;
   /** MySQL's admin_port or MariaDB's extra_port. */
   readonly adminPort?: number;
-  readonly credentials: Credentials;
-  readonly check: { readonly intervalMs: number; readonly timeoutMs: number; readonly writeProbe: boolean };
   /** Default 100 ms: state, position, replication. */
   readonly pollMs?: number;
   /** Applying without a move for this long has stalled; default 30 s. */
   readonly stallMs?: number;
-  /** End a server on this host that hangs when it is to be fenced: it would commit its queued work when it wakes. */
-  readonly killOnHang?: boolean;
   readonly nowMs: () => number;
   readonly log: (
     level: 'debug' | 'info' | 'warn' | 'error',
@@ -58,6 +63,8 @@ export interface Database {
   /** The watch has logged in (again): what the server says of itself may be new. */
   onConnected(listener: (link: Link) => void): void;
   lastReport(): DatabaseReport | undefined;
+  /** Other settings from now on. With another login every connection is opened anew, once no step is under way on it. */
+  reconfigure(settings: DatabaseSettings): void;
   /** Family and version as the server told them last; empty: not known yet. */
   version(): string;
 }
@@ -86,6 +93,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   let leftBehind: Promise<unknown> = Promise.resolve();
   let state = '';
 
+  let settings: DatabaseSettings = options;
+
   const serverProcess = createServerProcess();
   let version = '';
 
@@ -105,9 +114,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     },
   });
   const probe = createProbe({
-    ...options.check,
     links,
-    user: options.credentials.user,
+    settings: () => ({ ...settings.check, user: settings.credentials.user }),
     pollMs: options.pollMs ?? DEFAULT_POLL_MS,
     nowMs: options.nowMs,
     onReport: (report) => {
@@ -130,7 +138,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       flavour: command.flavour,
       command: command.session,
       aside: aside.session,
-      ownUser: options.credentials.user,
+      ownUser: settings.credentials.user,
       nowMs: options.nowMs,
       signal: stepOptions.signal,
       progress: stepOptions.progress,
@@ -147,7 +155,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
 
   /** At once: it may wake any moment. What it holds of acknowledged commits is in its files. */
   const endHangingServer = (): void => {
-    if (options.killOnHang !== true || probe.lastReport?.state !== 'hanging') return;
+    if (settings.killOnHang !== true || probe.lastReport?.state !== 'hanging') return;
     const { detail } = serverProcess.kill();
     options.log('warn', {}, `the database hangs and is to be fenced (mysql.kill_on_hang): ${detail}`);
   };
@@ -196,6 +204,16 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     },
     onConnected: (listener) => {
       connectedListeners.push(listener);
+    },
+    reconfigure: (next) => {
+      const sameLogin = isDeepStrictEqual(next.credentials, settings.credentials);
+      settings = next;
+      if (sameLogin) return;
+      links.setCredentials(next.credentials);
+      for (const name of ['monitor', 'writer'] as const) links.drop(name);
+      last = last.then(() => {
+        for (const name of ['command', 'aside'] as const) links.drop(name);
+      });
     },
     lastReport: () => probe.lastReport,
     version: () => version,

@@ -21,6 +21,8 @@ export interface Links {
   /** The open connection, or a new one within `deadlineMs`. @throws DatabaseError */
   get(name: LinkName, deadlineMs: number): Promise<Link>;
   drop(name: LinkName): void;
+  /** Log in with these from now on; connections that are open stay. */
+  setCredentials(credentials: Credentials): void;
   /** Leave the connection to `work`, and end it with it; the next `get` opens another. */
   release(name: LinkName, work: Promise<unknown>): void;
   close(): void;
@@ -39,10 +41,11 @@ export const createLinks = (options: LinksOptions): Links => {
   const open = new Map<LinkName, Link>();
   const opening = new Map<LinkName, Promise<Link>>();
   const released = new Set<Session>();
+  let { credentials } = options;
   let closed = false;
 
   const login = async (name: LinkName, deadlineMs: number): Promise<Link> => {
-    const session = await openSession(options.target, options.credentials, deadlineMs);
+    const session = await openSession(options.target, credentials, deadlineMs);
     try {
       // Asked on every connection: the server behind it may have been upgraded since.
       const flavour = await detectFlavour(session, deadlineMs);
@@ -79,6 +82,9 @@ export const createLinks = (options: LinksOptions): Links => {
       return attempt;
     },
     drop,
+    setCredentials: (given) => {
+      credentials = given;
+    },
     release: (name, work) => {
       const link = open.get(name);
       if (link === undefined) return;

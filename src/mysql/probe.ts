@@ -8,16 +8,21 @@ import { createLagMeter, type LagMeter } from './lag.js';
 import type { Links } from './links.js';
 import { makeProbeTable, writeProbe } from './open.js';
 
-export interface ProbeOptions {
-  readonly links: Links;
+export interface ProbeSettings {
   readonly user: string;
   /** Between two checks: privileges, and the write on the active. */
   readonly intervalMs: number;
   /** What takes longer is hanging. */
   readonly timeoutMs: number;
+  readonly writeProbe: boolean;
+}
+
+export interface ProbeOptions {
+  readonly links: Links;
+  /** Asked at each turn: they may change meanwhile. */
+  readonly settings: () => ProbeSettings;
   /** Between two polls of state and position. */
   readonly pollMs: number;
-  readonly writeProbe: boolean;
   readonly nowMs: () => number;
   onReport(report: DatabaseReport): void;
 }
@@ -47,7 +52,7 @@ const LEAST_SHARE = 0.25;
 type Failed = { readonly state: DatabaseReport['state']; readonly detail: string };
 
 export const createProbe = (options: ProbeOptions): Probe => {
-  const { links, nowMs } = options;
+  const { links, settings, nowMs } = options;
   let running = false;
   let serving = false;
   let polling = false;
@@ -93,37 +98,37 @@ export const createProbe = (options: ProbeOptions): Probe => {
   };
 
   const readOnce = async (): Promise<ServerStatus> => {
-    const endsAtMs = nowMs() + options.timeoutMs;
+    const endsAtMs = nowMs() + settings().timeoutMs;
     // A stall of ours eats the time as well: what is asked after it must have some, or a healthy server counts as hanging.
-    const leftMs = () => Math.max(options.timeoutMs * LEAST_SHARE, endsAtMs - nowMs());
+    const leftMs = () => Math.max(settings().timeoutMs * LEAST_SHARE, endsAtMs - nowMs());
     const { session, flavour } = await links.get('monitor', leftMs());
     const ask = (sql: string) => session.query(sql, leftMs());
     const status = await flavour.readStatus(ask);
-    if (nowMs() - checkedAtMs >= options.intervalMs) {
+    if (nowMs() - checkedAtMs >= settings().intervalMs) {
       checkedAtMs = nowMs();
       const absent = missingGrants(flavour.name, await ask('SHOW GRANTS'));
       const names = absent.map((grant) => `${grant.privilege} on ${grant.on} (${grant.why})`).join(', ');
-      const remedy = `${grantStatements(flavour.name, `'${options.user}'@…`).join('; ')}`;
+      const remedy = `${grantStatements(flavour.name, `'${settings().user}'@…`).join('; ')}`;
       // A session keeps the global privileges that its account had at login (server manual, GRANT).
       if (missing !== undefined && absent.length === 0) for (const name of STEP_LINKS) links.drop(name);
       missing =
         absent.length === 0
           ? undefined
-          : { state: 'denied', detail: `the user ${options.user} lacks ${names}; run: ${remedy}` };
+          : { state: 'denied', detail: `the user ${settings().user} lacks ${names}; run: ${remedy}` };
     }
     return status;
   };
 
   const warm = (): void => {
     // Opened ahead of any step; a failure shows in the poll, or in the step.
-    for (const name of STEP_LINKS) links.get(name, options.timeoutMs).catch(() => undefined);
+    for (const name of STEP_LINKS) links.get(name, settings().timeoutMs).catch(() => undefined);
   };
 
   /** Made on the standby as well, so that a promotion does not wait for DDL; where that fails, the promotion makes it. */
   const prepare = async (): Promise<void> => {
     prepared = true;
     try {
-      const { session } = await links.get('writer', options.timeoutMs);
+      const { session } = await links.get('writer', settings().timeoutMs);
       await makeProbeTable(session, STUCK_WRITE_MS);
     } catch {
       // Told by the first write that needs the table.
@@ -149,10 +154,12 @@ export const createProbe = (options: ProbeOptions): Probe => {
     if (!running) return;
     if (lastReport?.state === 'ok') {
       warm();
-      if (!prepared && options.writeProbe) void prepare();
+      if (!prepared && settings().writeProbe) void prepare();
     }
-    if (serving && options.writeProbe && lastStatus !== undefined) write.tick();
-    const everyMs = patience(lastReport) ? options.intervalMs : options.pollMs;
+    // What a probe that is switched off found last must not stand for ever.
+    if (write.failure !== undefined && !settings().writeProbe) write.clear();
+    if (serving && settings().writeProbe && lastStatus !== undefined) write.tick();
+    const everyMs = patience(lastReport) ? settings().intervalMs : options.pollMs;
     timer = setTimeout(() => void tick(), Math.max(0, everyMs - (nowMs() - startedAtMs)));
   };
 
@@ -225,7 +232,7 @@ interface WriteCheck {
 }
 
 const createWriteCheck = (options: ProbeOptions, onFailure: () => void): WriteCheck => {
-  const { links, nowMs } = options;
+  const { links, settings, nowMs } = options;
   let failure: Failed | undefined;
   let startedAtMs = Number.NEGATIVE_INFINITY;
   let underway = false;
@@ -243,14 +250,14 @@ const createWriteCheck = (options: ProbeOptions, onFailure: () => void): WriteCh
       if (!underway || mine !== generation) return;
       fail({
         state: 'failed',
-        detail: `a small write has not returned within ${options.timeoutMs} ms: disk full or frozen?`,
+        detail: `a small write has not returned within ${settings().timeoutMs} ms: disk full or frozen?`,
       });
     };
     clearInterval(late);
     // As for every answer: one that lies in the socket after a stall of ours is read first.
-    late = setInterval(() => setImmediate(overdue), options.timeoutMs);
+    late = setInterval(() => setImmediate(overdue), settings().timeoutMs);
     try {
-      const { session } = await links.get('writer', options.timeoutMs);
+      const { session } = await links.get('writer', settings().timeoutMs);
       await writeProbe(session, STUCK_WRITE_MS);
       if (mine === generation) failure = undefined;
     } catch (error) {
@@ -272,7 +279,7 @@ const createWriteCheck = (options: ProbeOptions, onFailure: () => void): WriteCh
 
   return {
     tick: () => {
-      if (underway || nowMs() - startedAtMs < options.intervalMs) return;
+      if (underway || nowMs() - startedAtMs < settings().intervalMs) return;
       startedAtMs = nowMs();
       void attempt(generation);
     },

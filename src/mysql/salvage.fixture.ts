@@ -58,7 +58,7 @@ export const startSides = async (
       database: watched.database,
       channel,
       target: { socket: server.socket },
-      credentials: AGENT,
+      credentials: () => AGENT,
       programs: kind,
       log,
       ...extra,

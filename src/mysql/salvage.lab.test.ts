@@ -248,7 +248,7 @@ describe.each(EVERY_KIND)('a salvage on $title that cannot have everything', (ki
       database: standby.database,
       channel: broken,
       target: { socket: standby.server.socket },
-      credentials: AGENT,
+      credentials: () => AGENT,
       log: () => undefined,
     });
     const outcome = await salvage.salvage('', { signal: new AbortController().signal, progress: () => undefined });

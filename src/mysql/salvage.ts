@@ -27,7 +27,7 @@ export interface SalvageOptions {
   readonly channel: SalvageChannel;
   /** Of the local server, as the database layer has them. */
   readonly target: Target;
-  readonly credentials: Credentials;
+  readonly credentials: () => Credentials;
   readonly stallMs?: number;
   /** Names to find in PATH; default: the flavour's. */
   readonly programs?: { readonly binlog?: string; readonly client?: string };
@@ -63,6 +63,7 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
   });
   const stopping = new AbortController();
   let problem: string | undefined;
+  let started = false;
 
   options.database.onConnected((link) => void ship.learn(link, PROMPT_MS));
 
@@ -77,7 +78,10 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
   };
 
   return {
-    start: () => void keepUp(),
+    start: () => {
+      if (!started) void keepUp();
+      started = true;
+    },
     stop: () => stopping.abort(),
     handler: ship.handle,
     salvage: async (have, { signal, progress }) => {
@@ -142,7 +146,7 @@ const receive = async (
     watched = watch(link, note.position, watching.signal, progress).catch(() => undefined);
   };
   const onData = async (chunk: Buffer): Promise<void> => {
-    applier ??= await startApplier({ target, credentials, stallMs, signal, words });
+    applier ??= await startApplier({ target, credentials: credentials(), stallMs, signal, words });
     bytes += chunk.length;
     await applier.write(chunk);
   };

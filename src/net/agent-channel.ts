@@ -35,6 +35,8 @@ export interface AgentChannel {
    * the value that ended the answer. Rejects where it did not come whole, with what the peer said or what failed.
    */
   ask(purpose: string, request: unknown, options: AskOptions): Promise<unknown>;
+  /** Keys as read again, for what connects from now on. Throws an Error, and keeps the old ones, where they cannot be used. */
+  setKeys(keys: readonly Buffer[]): void;
 }
 
 /** At most one line about refused connections in this time. */
@@ -43,7 +45,7 @@ const REFUSAL_LOG_MS = 60_000;
 /** @throws Error where the keys cannot be used. */
 export const createAgentChannel = (options: AgentChannelOptions): AgentChannel => {
   const { listen, peer, peerAddress, log } = options;
-  const keys = deriveChannelKeys(options.group, options.keys);
+  let keys = deriveChannelKeys(options.group, options.keys);
   const raw = new Set<Socket>();
   const ending = new AbortController();
   let refusals = 0;
@@ -109,6 +111,9 @@ export const createAgentChannel = (options: AgentChannelOptions): AgentChannel =
         if (server.listening) server.close(() => resolve());
         else resolve();
       }),
+    setKeys: (given) => {
+      keys = deriveChannelKeys(options.group, given);
+    },
     ask: (purpose, request, askOptions) =>
       askPeer(
         { self: options.self, peer, peerAddress, localAddress: listen.address, nowMs: options.nowMs, keys },

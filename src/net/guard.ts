@@ -41,6 +41,11 @@ export interface Guard {
   readonly shut: () => boolean;
   /** Takes our tables away: the VIPs are no longer guarded. Does not throw. */
   readonly remove: () => void;
+  /**
+   * Other VIPs from now on, in one transaction: what is open stays open until its deadline, for the VIPs of now. False
+   * where that was too near: then shut. Throws NftError, and leaves all as it was, where nftables refuses.
+   */
+  readonly change: (vips: readonly Vip[]) => boolean;
   /** Traffic passes, by our clock. */
   readonly holds: () => boolean;
   /** New TCP connections to the VIPs are answered with a reset, those that stand go on: for a switchover. */
@@ -57,7 +62,7 @@ export interface Guard {
 }
 
 export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
-  const rules = guardRules(group, vips);
+  let rules = guardRules(group, vips);
   let library: Nftables | undefined;
   let installed = '';
   let closesAtMs = Number.NEGATIVE_INFINITY;
@@ -118,8 +123,28 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
     }
   };
 
+  const change = (next: readonly Vip[]): boolean => {
+    const before = rules;
+    rules = guardRules(group, next);
+    if (installed === '') return true;
+    try {
+      if (now() < closesAtMs) {
+        const { install: anew, open } = rules;
+        const passes = passUntil(closesAtMs + GUARD_MARGIN_MS, (timeoutMs) => `${anew}\n${open(timeoutMs)}`);
+        installed = listed();
+        return passes;
+      }
+      install();
+      return true;
+    } catch (error) {
+      rules = before;
+      throw error;
+    }
+  };
+
   return {
     install,
+    change,
     openUntil: (deadlineMs) => {
       try {
         return passUntil(deadlineMs, rules.open);

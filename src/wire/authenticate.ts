@@ -14,8 +14,8 @@ export const KEYS_MAX = 4;
 export interface KeyRing {
   /** MAC of `bytes`, 32 bytes. */
   sign(bytes: Buffer): Buffer;
-  /** Whether the last 32 bytes are the MAC of those before them, by any of the keys. */
-  verifies(datagram: Buffer): boolean;
+  /** The key by which the last 32 bytes are the MAC of those before them; null: none of ours. */
+  signerOf(datagram: Buffer): Buffer | null;
 }
 
 /** Throws an Error where there is no key, or too many, or one is too short. */
@@ -29,12 +29,12 @@ export const createKeyRing = (keys: readonly Buffer[]): KeyRing => {
   }
   return {
     sign: (bytes) => createHmac('sha256', signing).update(bytes).digest(),
-    verifies: (datagram) => {
+    signerOf: (datagram) => {
       const macAt = datagram.length - MAC_BYTES;
-      if (macAt < 0) return false;
+      if (macAt < 0) return null;
       const bytes = datagram.subarray(0, macAt);
       const mac = datagram.subarray(macAt);
-      return keys.some((key) => timingSafeEqual(createHmac('sha256', key).update(bytes).digest(), mac));
+      return keys.find((key) => timingSafeEqual(createHmac('sha256', key).update(bytes).digest(), mac)) ?? null;
     },
   };
 };

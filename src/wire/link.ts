@@ -90,12 +90,15 @@ export interface Link {
   readonly counters: Readonly<Record<string, number>>;
   /** Keys as read again; sessions stay. Throws an Error, and keeps the old ones, where they cannot be used. */
   setKeys(keys: readonly Buffer[]): void;
+  /** The first peer whose newest frame that counted was signed with none of these keys; null: there is none. */
+  signsWithout(keys: readonly Buffer[]): string | null;
 }
 
 interface Peer {
   readonly name: string;
   readonly names: Buffer;
   readonly association: Association;
+  signer: Buffer | null;
 }
 
 /** Throws an Error where a name or the keys cannot be used. What it keeps is of fixed size for each peer. */
@@ -104,7 +107,7 @@ export const createLink = (options: LinkOptions): Link => {
   const peers = new Map(
     options.peers.map((name): [string, Peer] => {
       const names = encodeAddress({ group, sender: self, addressee: name });
-      return [name, { name, names, association: createAssociation(randomBytes, nowMs()) }];
+      return [name, { name, names, association: createAssociation(randomBytes, nowMs()), signer: null }];
     }),
   );
   const counters = Object.fromEntries([...DONE, ...SESSION_CAUSES, ...WIRE_CAUSES].map((name) => [name, 0])) as Record<
@@ -149,13 +152,15 @@ export const createLink = (options: LinkOptions): Link => {
     const peer = peers.get(header.sender);
     if (peer === undefined) return drop('unknown-sender');
     if (header.addressee !== self) return drop('other-addressee', peer);
-    if (!ring.verifies(datagram)) return drop('bad-mac', peer);
+    const signer = ring.signerOf(datagram);
+    if (signer === null) return drop('bad-mac', peer);
     if (header.kind === 'hello') return openHello(peer, header, datagram);
     const admission = admit(peer.association, header, randomBytes);
     if (admission === 'other-session') return answerHello(peer, header);
     if (admission !== 'counts') return drop(admission, peer);
     const message = decodeBody(datagram, header, header.kind);
     counters.accepted += 1;
+    peer.signer = signer;
     return { type: 'message', from: peer.name, message };
   };
 
@@ -185,6 +190,11 @@ export const createLink = (options: LinkOptions): Link => {
     },
     setKeys: (keys) => {
       ring = createKeyRing(keys);
+    },
+    signsWithout: (keys) => {
+      for (const { name, signer } of peers.values())
+        if (signer !== null && !keys.some((key) => key.equals(signer))) return name;
+      return null;
     },
   };
 };

@@ -35,6 +35,10 @@ export interface WitnessServerOptions {
 export interface WitnessServer {
   /** One datagram; whatever it is, it ends nothing. */
   readonly receive: (datagram: Buffer, from: Endpoint) => void;
+  /** From now on these groups, by name with their keys: `added` join, those not named leave, the others go on voting. */
+  readonly change: (keys: ReadonlyMap<string, readonly Buffer[]>, added: readonly WitnessGroup[]) => void;
+  /** The first node of the group whose newest frame was signed with none of these keys; null: there is none. */
+  readonly signsWithout: (group: string, keys: readonly Buffer[]) => VoterName | null;
   readonly counters: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
@@ -49,7 +53,7 @@ interface Seat {
 export const createWitnessServer = (options: WitnessServerOptions): WitnessServer => {
   const { name, now, randomBytes, log } = options;
   const seats = new Map<string, Seat>();
-  for (const group of options.groups) {
+  const seat = (group: WitnessGroup): void => {
     const link = createLink({
       group: group.name,
       self: name,
@@ -60,7 +64,8 @@ export const createWitnessServer = (options: WitnessServerOptions): WitnessServe
     });
     const voter = createWitness({ name, nodes: group.nodes, record: group.record }, now());
     seats.set(group.name, { group, link, voter, endpoints: new Map() });
-  }
+  };
+  for (const group of options.groups) seat(group);
   let foreign = 0;
 
   const take = (seat: Seat, event: WitnessEvent): void => {
@@ -116,6 +121,15 @@ export const createWitnessServer = (options: WitnessServerOptions): WitnessServe
       seat.endpoints.set(opened.from, from);
       take(seat, { type: 'message', from: opened.from, message: opened.message });
     },
+    change: (keys, added) => {
+      for (const group of added) seat(group);
+      for (const [name, { link }] of [...seats]) {
+        const given = keys.get(name);
+        if (given) link.setKeys(given);
+        else seats.delete(name);
+      }
+    },
+    signsWithout: (group, keys) => seats.get(group)?.link.signsWithout(keys) ?? null,
     counters: () => ({
       '': { 'other-group': foreign },
       ...Object.fromEntries([...seats].map(([group, seat]) => [group, seat.link.counters])),

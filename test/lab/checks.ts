@@ -116,6 +116,16 @@ export const checkRowsInTurn = (
   return [...problems, `two writers: ${seen}; the last changes: ${told.join(', ')}`];
 };
 
+/** Waited for longer than the client does, as on a busy machine. Where a guard has shut it stays so until a move. */
+const PATIENCE_ERRORS: readonly string[] = ['connect ETIMEDOUT'];
+
+/** What clients were told whose write was cut off or refused, but for those that stick to `refusing` for good. */
+export const brokenWrites = (load: Load, refusing: NodeName, since = 0): readonly string[] =>
+  [load.fresh, load.pinned[peerOf(refusing)]]
+    .flatMap((client) => client.attempts)
+    .filter(({ acknowledged, begin, error }) => begin >= since && !acknowledged && !PATIENCE_ERRORS.includes(error))
+    .map(({ error }) => error);
+
 export const checkNothingLost = (attempts: readonly Attempt[], rows: Rows, where: string): readonly string[] => {
   const lost = attempts.filter((attempt) => attempt.acknowledged && !rows.has(attempt.id));
   if (lost.length === 0) return [];

@@ -7,6 +7,7 @@ import { enterSandbox } from '../lab/sandbox.js';
 import type { ServerKind } from '../lab/server-kind.js';
 import { agentFaults } from './agents.js';
 import { CLOCK_FAULTS } from './clock.js';
+import { CONFIGURATION } from './configuration.js';
 import { CRASHES } from './crash.js';
 import { DISK_FAULTS } from './disk.js';
 import { hostile } from './hostile.js';
@@ -32,6 +33,7 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...PATHS,
     ...WITNESS_FAULTS,
     ...OPERATIONS,
+    ...CONFIGURATION,
     ...hostile(extent),
     ...STRANGERS,
     ...starvation(extent),

@@ -1,10 +1,9 @@
 /** `vipd --config FILE`: the agent in the foreground, until it is told to stop. */
 
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createAgent } from '../../agent.js';
+import { fileDigest } from '../../config/digest.js';
 import { loadConfig } from '../../config/load.js';
 import { renderErrors } from '../../config/problem.js';
 import type { VipdConfig } from '../../config/types.js';
@@ -46,10 +45,9 @@ export const runAgent = async (path: string, level: LogLevel): Promise<ExitStatu
 
 const run = (config: VipdConfig, path: string, log: Logger, hookPhases: readonly HookPhase[]): Promise<ExitStatus> =>
   new Promise((resolve) => {
-    const digest = createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 12);
     const agent = createAgent({
       config,
-      configStatus: { path, version: digest },
+      configFile: { path, load: () => loadConfig(path, { hostName: hostname() }), digest: () => fileDigest(path) },
       version: packageVersion(),
       hookPhases,
       log,
@@ -58,7 +56,7 @@ const run = (config: VipdConfig, path: string, log: Logger, hookPhases: readonly
     });
     process.on('SIGTERM', agent.stop);
     process.on('SIGINT', agent.stop);
-    process.on('SIGHUP', () => log.warn('a changed configuration is read at the next start only'));
+    process.on('SIGHUP', () => void agent.reload());
     agent.start().catch((cause: unknown) => {
       log.fatal(`the agent cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
       resolve(EXIT_REFUSED);

@@ -40,6 +40,9 @@ interface GlobalOptions {
 /** Time for a promotion by hand, whose deadline is extended while it progresses; each progress line counts anew. */
 const PROMOTION_TIMEOUT_MS = 120_000;
 
+/** A reload waits for the end of a move that is under way. */
+const RELOAD_TIMEOUT_MS = 45_000;
+
 const HELP = `
 Examples:
 ${renderExamples(VIPCTL_EXAMPLES)}
@@ -89,6 +92,7 @@ export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatu
   addQuestions(program, withAgent);
   addMoves(program, withAgent);
   addHolds(program, withAgent);
+  addReload(program, withAgent);
   addCheckConfig(program, surroundings, end);
   addImport(program, terminal, end);
   return program;
@@ -166,6 +170,13 @@ const addHolds = (program: Command, withAgent: WithAgent): void => {
     .action((state: string) =>
       withAgent((context) => order(context, { request: 'maintenance', on: state === 'on' }, QUESTION_TIMEOUT_MS)),
     );
+};
+
+const addReload = (program: Command, withAgent: WithAgent): void => {
+  program
+    .command('reload')
+    .description('take over a changed configuration; refused as a whole where a part of it needs a restart')
+    .action(() => withAgent((context) => order(context, { request: 'reload' }, RELOAD_TIMEOUT_MS)));
 };
 
 const addCheckConfig = (program: Command, surroundings: Surroundings, end: (status: ExitStatus) => void): void => {

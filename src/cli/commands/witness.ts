@@ -10,16 +10,13 @@ import { boottimeMs } from '../../host/clock.js';
 import { acquireLock, type LockResult } from '../../host/lock.js';
 import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
 import { goFirst } from '../../host/priority.js';
-import { createRecordStore } from '../../host/store.js';
 import { createServiceManager } from '../../host/systemd.js';
 import { createPaths, type Remote } from '../../net/paths.js';
-import { createWitnessServer, type WitnessGroup } from '../../witness/server.js';
+import { createWitnessServer } from '../../witness/server.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+import { loadGroups, reloadWitness, storeOf } from './witness-groups.js';
 
 const lockWitness = (config: WitnessConfig): LockResult => acquireLock(join(config.stateDirectory, 'witness.lock'));
-
-const storeOf = (config: WitnessConfig, group: string) =>
-  createRecordStore({ directory: config.stateDirectory, group, voter: config.name });
 
 /** Runs until it is told to stop. */
 export const runWitness = async (path: string, level: LogLevel): Promise<ExitStatus> => {
@@ -40,25 +37,8 @@ export const runWitness = async (path: string, level: LogLevel): Promise<ExitSta
   }
   const refused = goFirst();
   if (refused) log.info(refused);
-  return serve(config, log);
+  return serve(path, config, log);
 };
-
-const loadGroups = (config: WitnessConfig, log: Logger): Promise<readonly WitnessGroup[]> =>
-  Promise.all(
-    config.groups.map(async ({ name, nodes, keys }) => {
-      const store = storeOf(config, name);
-      const loaded = await store.load();
-      if (loaded.kind === 'unreadable')
-        log.error({ group: name }, `the record ${store.path} is ${loaded.cause}: ${loaded.why}`);
-      if (loaded.kind !== 'found') {
-        log.warn(
-          { group: name },
-          `no record: nothing is granted until both nodes told their terms, or \`vipd witness init ${name}\` was run`,
-        );
-      }
-      return { name, nodes, keys, record: loaded.kind === 'found' ? loaded.record : null, save: store.save };
-    }),
-  );
 
 /**
  * The watchdog is fed by a datagram that has come all the way through socket and loop: a member's, or one of this length
@@ -67,7 +47,7 @@ const loadGroups = (config: WitnessConfig, log: Logger): Promise<readonly Witnes
 const ROUND_MS = 250;
 const ROUND_BYTES = 1;
 
-const serve = async (config: WitnessConfig, log: Logger): Promise<ExitStatus> => {
+const serve = async (path: string, config: WitnessConfig, log: Logger): Promise<ExitStatus> => {
   const service = createServiceManager({ env: process.env, pid: process.pid, nowMs: boottimeMs });
   const groups = await loadGroups(config, log);
   const paths = createPaths({
@@ -99,6 +79,10 @@ const serve = async (config: WitnessConfig, log: Logger): Promise<ExitStatus> =>
     `witness ${config.name} listens on ${config.listen.address} port ${config.listen.port} for ${groups.length} group(s)`,
   );
   service.ready(`voting in ${groups.length} group(s)`);
+  let reloaded = Promise.resolve(config);
+  process.on('SIGHUP', () => {
+    reloaded = reloaded.then((inForce) => reloadWitness(path, inForce, server, log));
+  });
   await new Promise<void>((resolve) => {
     process.on('SIGTERM', () => resolve());
     process.on('SIGINT', () => resolve());
