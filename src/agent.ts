@@ -7,6 +7,7 @@ import { createChangeLog } from './agent/changes.js';
 import { createChecks } from './agent/checks.js';
 import { createControl } from './agent/control.js';
 import { createEvidence } from './agent/evidence.js';
+import { collectFacts, DOCTOR } from './agent/facts.js';
 import { createHttp } from './agent/http.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
@@ -371,7 +372,10 @@ export const createAgent = (options: AgentOptions): Agent => {
         peer,
         peerAddress: { address: config.peer.address, port: config.agents.port },
         keys: config.keys,
-        handlers: { [SALVAGE]: (request, answer, signal) => salvage.handler(request, answer, signal) },
+        handlers: {
+          [SALVAGE]: (request, answer, signal) => salvage.handler(request, answer, signal),
+          [DOCTOR]: async () => collectFacts(options.version, inForce.config, loop.state(), boottimeMs(), Date.now()),
+        },
         nowMs: boottimeMs,
         log: (level, fields, text) => log[level](fields, text),
       });

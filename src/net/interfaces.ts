@@ -11,6 +11,8 @@ export interface Interface {
   readonly mac: Mac | null;
   /** Switched on, and its link is there. */
   readonly up: boolean;
+  /** Bytes; null where the kernel does not tell. */
+  readonly mtu: number | null;
 }
 
 export interface InterfaceAddress {
@@ -39,7 +41,7 @@ export const addressFamily = (family: Family): number => (family === 4 ? AF_INET
 /** What a link message says; null for one that names no interface. */
 export const readLink = (message: rt.LinkMessage): Interface | null => {
   const { index, flags } = message.data;
-  const { ifname, address, operstate } = message.attrs;
+  const { ifname, address, operstate, mtu } = message.attrs;
   if (index === undefined || ifname === undefined) return null;
   const ethernet = address?.length === ETHERNET_BYTES && flags?.loopback !== true && flags?.noarp !== true;
   const down = operstate !== undefined && OPER_DOWN.includes(operstate);
@@ -48,6 +50,7 @@ export const readLink = (message: rt.LinkMessage): Interface | null => {
     name: ifname,
     mac: ethernet && address !== undefined ? macText(address) : null,
     up: flags?.up === true && flags.lowerUp === true && !down,
+    mtu: mtu ?? null,
   };
 };
 

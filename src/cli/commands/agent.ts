@@ -1,7 +1,6 @@
 /** `vipd --config FILE`: the agent in the foreground, until it is told to stop. */
 
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
 import { createAgent } from '../../agent.js';
 import { fileDigest } from '../../config/digest.js';
 import { loadConfig } from '../../config/load.js';
@@ -14,12 +13,9 @@ import { acquireLock } from '../../host/lock.js';
 import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
 import { goFirst } from '../../host/priority.js';
 import { createServiceManager } from '../../host/systemd.js';
+import { agentLockPath } from './agent-lock.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { packageVersion } from './version.js';
-
-/** Beside the control socket: there it can be made even when the disk of the state directory is read-only. */
-export const agentLockPath = (config: VipdConfig): string =>
-  join(dirname(config.control.socket), `agent-${config.group}.lock`);
 
 /** Runs until the agent has left. Resolves with the status to exit with. */
 export const runAgent = async (path: string, level: LogLevel): Promise<ExitStatus> => {

@@ -11,7 +11,7 @@ import { createDatabase } from '../../mysql/database.js';
 import { createGuard } from '../../net/guard.js';
 import { createSocketDestroyer } from '../../net/sockets.js';
 import { createVips } from '../../net/vip.js';
-import { agentLockPath } from './agent.js';
+import { agentLockPath } from './agent-lock.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 
 /** VIPs off, then the database read-only. Does nothing while an agent runs: that one sees to it itself. */

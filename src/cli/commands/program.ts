@@ -10,6 +10,7 @@ import {
   MAX_PAUSE_MS,
 } from '../../control/protocol.js';
 import { type Context, OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './ask.js';
+import { runDoctor } from './doctor.js';
 import { durationUpTo } from './duration.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_USAGE, type ExitStatus } from './exit-status.js';
 import { renderExamples, renderExits, VIPCTL_EXAMPLES, VIPCTL_EXITS } from './help.js';
@@ -93,6 +94,7 @@ export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatu
   addMoves(program, withAgent);
   addHolds(program, withAgent);
   addReload(program, withAgent);
+  addDoctor(program, surroundings, end);
   addCheckConfig(program, surroundings, end);
   addImport(program, terminal, end);
   return program;
@@ -177,6 +179,17 @@ const addReload = (program: Command, withAgent: WithAgent): void => {
     .command('reload')
     .description('take over a changed configuration; refused as a whole where a part of it needs a restart')
     .action(() => withAgent((context) => order(context, { request: 'reload' }, RELOAD_TIMEOUT_MS)));
+};
+
+const addDoctor = (program: Command, { terminal }: Surroundings, end: (status: ExitStatus) => void): void => {
+  program
+    .command('doctor')
+    .description('tries what the agent needs, on this host and towards the others; names each fault, and what to do')
+    .option('--json', 'for programs')
+    .action(async (options: { json?: true }) => {
+      const { config = DEFAULT_CONFIG, socket } = program.opts<GlobalOptions>();
+      end(await runDoctor(terminal, config, socket, options.json ?? false));
+    });
 };
 
 const addCheckConfig = (program: Command, surroundings: Surroundings, end: (status: ExitStatus) => void): void => {
