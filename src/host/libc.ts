@@ -34,6 +34,8 @@ export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const LOCK_UN = 8;
+const SCHED_RR = 2;
+const SCHED_RESET_ON_FORK = 0x40000000;
 
 /** One instruction of a classic BPF program (linux/filter.h). */
 export interface BpfInstruction {
@@ -58,6 +60,7 @@ interface Bindings {
   readonly ifNametoindex: Call<[string]>;
   readonly clockGettime: Call<[number, BigInt64Array]>;
   readonly flock: Call<[number, number]>;
+  readonly schedSetscheduler: Call<[number, number, Int32Array]>;
 }
 
 const load = (): Bindings => {
@@ -77,6 +80,7 @@ const load = (): Bindings => {
     ifNametoindex: library.func('uint32_t if_nametoindex(const char *name)'),
     clockGettime: library.func('int clock_gettime(int clock, void *timespec)'),
     flock: library.func('int flock(int fd, int operation)'),
+    schedSetscheduler: library.func('int sched_setscheduler(int pid, int policy, const void *param)'),
   } satisfies Bindings;
 };
 
@@ -183,6 +187,16 @@ export const tryLock = (fd: number, mode: 'shared' | 'exclusive', what: string):
 /** Gives a lock of {@link tryLock} back. */
 export const unlock = (fd: number, what: string): void => {
   checked(libc().flock(fd, LOCK_UN), 'flock', what);
+};
+
+/**
+ * sched_setscheduler(2): real-time round robin for one thread, by its id. What it forks, and the threads that it makes
+ * later, begin as ordinary ones. Throws {@link SystemCallError}, with EPERM where neither RLIMIT_RTPRIO nor
+ * CAP_SYS_NICE allows it.
+ */
+export const runInRealTime = (thread: number, priority: number, what: string): void => {
+  const policy = SCHED_RR | SCHED_RESET_ON_FORK;
+  checked(libc().schedSetscheduler(thread, policy, Int32Array.of(priority)), 'sched_setscheduler', what);
 };
 
 /** A watched descriptor; `stop` ends the watching, and must come before the descriptor is closed. */

@@ -18,8 +18,10 @@ describe.each(['vipd.service', 'vipd@.service', 'vipd-witness.service'])('%s', (
     expect(setting(name, 'StartLimitIntervalSec')).toEqual(['0']);
   });
 
-  test('runs before others on a busy host, with the priority that it would raise itself to', () => {
-    // Without CAP_SYS_NICE it cannot, and the capabilities of the units do not have it (setpriority(2), EACCES).
+  test('runs before others on a busy host, in real time or else by niceness', () => {
+    // The capabilities of the units do not have CAP_SYS_NICE: limits have to allow it (sched(7), setpriority(2)).
+    expect(setting(name, 'LimitRTPRIO')).toEqual(['1']);
+    expect(setting(name, 'RestrictRealtime')).toEqual([]);
     expect(setting(name, 'Nice')).toEqual([String(constants.priority.PRIORITY_HIGHEST)]);
     expect(setting(name, 'CapabilityBoundingSet')).not.toContain('CAP_SYS_NICE');
   });

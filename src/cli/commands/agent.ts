@@ -26,8 +26,8 @@ export const runAgent = async (path: string, level: LogLevel): Promise<ExitStatu
     return EXIT_BAD_CONFIG;
   }
   for (const warning of loaded.warnings) log.warn(renderErrors([warning]));
-  const refused = goFirst();
-  if (refused) log.info(refused);
+  const refused = await goFirst();
+  if (refused !== null) log.warn(refused);
   const lock = acquireLock(agentLockPath(loaded.config));
   if (lock.kind === 'held') {
     const by = lock.heldBy === null ? 'another process' : `process ${lock.heldBy}`;

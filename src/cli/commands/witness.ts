@@ -35,8 +35,8 @@ export const runWitness = async (path: string, level: LogLevel): Promise<ExitSta
     );
     return EXIT_REFUSED;
   }
-  const refused = goFirst();
-  if (refused) log.info(refused);
+  const refused = await goFirst();
+  if (refused !== null) log.warn(refused);
   return serve(path, config, log);
 };
 
