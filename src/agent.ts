@@ -1,27 +1,27 @@
 /** The agent of one node: joins the core to the network, the database, the disk and the operator. */
 
-import { randomBytes } from 'node:crypto';
-import { basename } from 'node:path';
 import { createAddressHolder } from './agent/address.js';
 import { createChangeLog } from './agent/changes.js';
 import { createChecks } from './agent/checks.js';
 import { createControl } from './agent/control.js';
 import { createEvidence } from './agent/evidence.js';
 import { collectFacts, DOCTOR } from './agent/facts.js';
+import { createHeartbeats } from './agent/heartbeats.js';
+import { createHookFailures } from './agent/hook-failures.js';
 import { createHttp } from './agent/http.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
 import { createReloader } from './agent/reload.js';
-import { composeStatus, hasWriter, type StatusFacts } from './agent/status.js';
+import { createServing } from './agent/serving.js';
+import { composeStatus, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
 import { coreConfigOf, filesChanged, type InForce, takeOver } from './agent/take-over.js';
 import type { LoadResult } from './config/load.js';
 import type { VipdConfig } from './config/types.js';
 import { type Moment, wallText } from './control/moment.js';
-import type { HookFailure, ReloadStatus, Status } from './control/status.js';
+import type { ReloadStatus, Status } from './control/status.js';
 import type { JournalEntry } from './core/effect.js';
 import type { Event, Outcome } from './core/event.js';
-import type { Message } from './core/message.js';
 import { mayStillHold } from './core/peer-fence.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
@@ -29,7 +29,7 @@ import { isPairAlone, peerHeard } from './core/turn.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { boottimeMs } from './host/clock.js';
 import { createFenceCommand } from './host/fence-command.js';
-import { createHookQueue, type HookFacts, type HookResult } from './host/hooks.js';
+import { createHookQueue, type HookFacts } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
 import type { Logger } from './host/log.js';
 import { createRecordStore } from './host/store.js';
@@ -38,9 +38,6 @@ import { loadCredentials } from './mysql/credentials.js';
 import { createDatabase } from './mysql/database.js';
 import { createSalvage, SALVAGE } from './mysql/salvage.js';
 import { type AgentChannel, createAgentChannel } from './net/agent-channel.js';
-import { createPaths, type PathOptions, type Remote } from './net/paths.js';
-import { createLink } from './wire/link.js';
-import { createFrameVoter } from './witness/voter.js';
 
 /** Where the configuration came from, for reading it again. */
 export interface ConfigFile {
@@ -70,9 +67,6 @@ export interface Agent {
   readonly reload: () => Promise<ReloadStatus>;
 }
 
-/** Hooks whose newest failure is kept until an operator acknowledges it. */
-const HOOK_FAILURES_LIMIT = 32;
-
 export const createAgent = (options: AgentOptions): Agent => {
   const { config, log, service } = options;
   const self = config.self.name;
@@ -82,7 +76,6 @@ export const createAgent = (options: AgentOptions): Agent => {
   let inForce: InForce = { config, credentials: { user: '', password: '' }, hookPhases: options.hookPhases };
   let loadedAt = boottimeMs();
   let version = options.configFile.digest();
-  const startedAt = boottimeMs();
   const momentOf = (at: Instant): Moment => {
     const now = new Date();
     return { bootMs: at, wall: wallText(now.getTime() - (boottimeMs() - at), -now.getTimezoneOffset()) };
@@ -108,60 +101,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     vips: inForce.config.vips.map((vip) => `${vip.address}/${vip.prefixLength}`),
   });
   const checks = createChecks(boottimeMs, ({ name, ok, detail }) => emit({ type: 'check', name, ok, detail }));
-  const lastSent = new Map<string, Message>();
-  let hookFailures: HookFailure[] = [];
-  let noWriterSince: Instant | null = startedAt;
-  let unsealed = 0;
+  const hookFailures = createHookFailures();
 
   const emit = (event: Event): void => loop.dispatch(event);
 
-  const link = createLink({
-    group: config.group,
-    self,
-    peers: [peer, ...config.witnesses.map((witness) => witness.name)],
-    keys: config.keys,
-    randomBytes,
-    nowMs: boottimeMs,
-  });
-
-  const pathsHeard = new Map<string, Instant>();
-
-  const receive = (datagram: Buffer, remote: Remote): void => {
-    const opened = link.open(datagram);
-    // The copy that came by another path first does not make this one deaf.
-    const genuine = opened.type === 'message' || (opened.type === 'dropped' && opened.cause === 'duplicate');
-    if (genuine && opened.from === peer) pathsHeard.set(remote.path, boottimeMs());
-    switch (opened.type) {
-      case 'message':
-        return emit({ type: 'message', from: opened.from, message: opened.message });
-      case 'hello':
-        // On every path: the one it came by may be deaf the other way.
-        return paths.send(opened.to, opened.datagram);
-      case 'greeted': {
-        const last = lastSent.get(opened.from);
-        return last ? transmit(opened.from, last) : undefined;
-      }
-      case 'dropped':
-        if (opened.cause === 'bad-mac') log.debug({ cause: opened.cause, from: remote.address }, 'frame dropped');
-        return;
-    }
-  };
-
-  const paths = createPaths({
-    port: config.heartbeat.port,
-    paths: pathsOf(config),
-    onDatagram: receive,
-    onError: (error, path) => log.warn({ path }, error.message),
-  });
-
-  const transmit = (to: string, message: Message): void => {
-    lastSent.set(to, message);
-    const datagram = link.seal(to, message);
-    if (datagram) return paths.send(to, datagram);
-    unsealed += 1;
-    log.error({ to, kind: message.kind, unsealed }, 'a message could not be put into a frame');
-  };
-  const voters = new Map([peer, ...core.witnesses].map((name) => [name, createFrameVoter(name, transmit)]));
+  const heartbeats = createHeartbeats({ config, now: boottimeMs, emit, log });
 
   const address = createAddressHolder({
     group: config.group,
@@ -179,17 +123,6 @@ export const createAgent = (options: AgentOptions): Agent => {
     return address.off();
   };
 
-  const noteHook = (facts: HookFacts, result: HookResult): void => {
-    const failed = result.ran.filter((ran) => ran.exit !== 0);
-    const at = momentOf(boottimeMs());
-    const failures = failed.map((ran) => ({ at, phase: facts.phase, name: basename(ran.file), detail: result.detail }));
-    if (!result.ok && failures.length === 0)
-      failures.push({ at, phase: facts.phase, name: facts.phase, detail: result.detail });
-    const names = new Set(failures.map((failure) => `${failure.phase}/${failure.name}`));
-    const others = hookFailures.filter((failure) => !names.has(`${failure.phase}/${failure.name}`));
-    hookFailures = [...others, ...failures].slice(-HOOK_FAILURES_LIMIT);
-  };
-
   const tell = (entry: JournalEntry): void => {
     journal.append(entry);
     changes.note(entry, momentOf(boottimeMs()));
@@ -205,35 +138,18 @@ export const createAgent = (options: AgentOptions): Agent => {
   let channel: AgentChannel | null = null;
   let stopSalvage = (): void => undefined;
   let applyConfig = (_next: VipdConfig): Promise<InForce> => Promise.reject(new Error('the agent is starting'));
-  let serving = false;
-  let rejecting = false;
-  let summary = '';
 
-  const settled = (state: NodeState): void => {
-    const now = boottimeMs();
-    // The write probe would fail, or write, while the database is being made read-only.
-    const serves = state.role === 'active' || (state.role === 'handing-off' && state.handoff?.phase === 'pre-demote');
-    if (serves !== serving) {
-      serving = serves;
-      database?.setServing(serves);
-    }
-    const rejects = state.handoff?.phase === 'demoting' || state.handoff?.phase === 'applying';
-    if (rejects !== rejecting) {
-      rejecting = rejects;
-      address.rejectNew(rejects);
-    }
-    // As soon as a planned move shuts clients out, none should be sent here any more.
-    http?.servesUntil(serves ? (state.owner?.leaseUntil ?? 0) : 0);
-    noWriterSince = hasWriter(state, now) ? null : (noWriterSince ?? now);
-    const text = `${state.role}, term ${state.owner?.term ?? state.voter.record?.maxTerm ?? 0}`;
-    if (text !== summary) service.status(text);
-    summary = text;
-    service.pet();
-  };
+  const serving = createServing({
+    now: boottimeMs,
+    service,
+    probeWrites: (serves) => database?.setServing(serves),
+    rejectNew: (rejects) => address.rejectNew(rejects),
+    servesUntil: (until) => http?.servesUntil(until),
+  });
 
   const loop = createLoop({
     now: boottimeMs,
-    send: (to, message) => voters.get(to)?.send(message),
+    send: heartbeats.send,
     persist: (record) => store.save(record),
     run: (id, step) => steps?.run(id, step),
     cancel: (id) => steps?.cancel(id),
@@ -241,7 +157,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     renewed: (leaseUntil) => address.renew(leaseUntil),
     journal: tell,
     reply: (id, done, ok, text) => control.reply(id, done, ok, text),
-    settled,
+    settled: serving.settled,
     exit: () => leave(false),
     broken: (error) => {
       log.fatal({ err: error }, 'the agent contradicted itself; taking the VIP off and leaving');
@@ -263,15 +179,15 @@ export const createAgent = (options: AgentOptions): Agent => {
     vipsPresent: await address.present(),
     address: address.state(),
     guard: config.guard,
-    paths: paths.stats(),
-    pathsHeard,
-    counters: link.counters,
+    paths: heartbeats.paths(),
+    pathsHeard: heartbeats.heard,
+    counters: heartbeats.link.counters,
     checkOutputs: checks.outputs,
-    hookFailures,
+    hookFailures: hookFailures.all(),
     databaseVersion: database?.version() ?? '',
     changes,
     config: { path: options.configFile.path, version, loaded: momentOf(loadedAt), reload: reloader.last() },
-    noWriterSince: hasWriter(state, boottimeMs()) ? null : noWriterSince,
+    noWriterSince: serving.noWriterSince(state),
     http: http?.state() ?? null,
   });
   const statusOf = async (state: NodeState): Promise<Status> => composeStatus(state, await facts(state));
@@ -308,9 +224,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     status: statusOf,
     history: (limit) => journal.tail(limit),
     reload: () => reloader.reload(),
-    acknowledgeHooks: () => {
-      hookFailures = [];
-    },
+    acknowledgeHooks: hookFailures.acknowledge,
     warn: (text) => log.warn(text),
   });
 
@@ -334,7 +248,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     checks.stop();
     steps?.cancelAll();
     stopSalvage();
-    paths.close();
+    heartbeats.close();
     const closing = [channel?.close(), vipOff(), database?.stop(), control.close(), journal.close(), http?.close()];
     void Promise.allSettled(closing).then(() => {
       address.close();
@@ -352,7 +266,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         log.error(
           `the record ${store.path} is ${loaded.cause}, so nothing is granted until the others told their terms: ${loaded.why}`,
         );
-      await paths.start();
+      await heartbeats.start();
       await control.open();
       http?.open();
       database = createDatabase({
@@ -390,7 +304,7 @@ export const createAgent = (options: AgentOptions): Agent => {
       if (config.promotion.salvage) salvage.start();
       stopSalvage = () => salvage.stop();
       const shutPeerDatabase = createShutPeerDatabase(() => inForce, boottimeMs);
-      const parts = { link, channel, address, database, checks, target: databaseTarget(config), emit };
+      const parts = { link: heartbeats.link, channel, address, database, checks, target: databaseTarget(config), emit };
       applyConfig = (next) => takeOver({ ...parts, startSalvage: salvage.start }, inForce, next);
       steps = createSteps({
         database,
@@ -411,7 +325,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         shutPeerDatabase,
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,
         emit,
-        onHook: noteHook,
+        onHook: (facts, result) => hookFailures.note(facts, result, momentOf(boottimeMs())),
       });
       loop.begin(startNode(core, loaded.kind === 'found' ? loaded.record : null, boottimeMs()));
       await address.open();
@@ -435,19 +349,3 @@ const databaseTarget = ({ mysql }: VipdConfig) => ({
     : { host: mysql.local.host, port: mysql.local.port }),
   ...(mysql.adminPort === null ? {} : { adminPort: mysql.adminPort }),
 });
-
-/** The path between the nodes' own addresses also reaches the witnesses; the others link the nodes only. */
-const pathsOf = (config: VipdConfig): readonly PathOptions[] => {
-  const witnesses = Object.fromEntries(config.witnesses.map((witness) => [witness.name, witness.address]));
-  const ports = Object.fromEntries(config.witnesses.map((witness) => [witness.name, witness.port]));
-  const first = {
-    local: config.self.address,
-    remotes: { [config.peer.name]: config.peer.address, ...witnesses },
-    ports,
-  };
-  const further = config.heartbeat.paths.map((path) => ({
-    local: path.self.address,
-    remotes: { [config.peer.name]: path.peer.address },
-  }));
-  return [first, ...further];
-};
