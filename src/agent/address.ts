@@ -309,7 +309,10 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     renew: (until) => {
       leaseUntil = until;
       if (!holding) return true;
-      if (guard && !guard.refreshUntil(until)) return false;
+      const refreshed = guard?.refreshUntil(until) ?? 'open';
+      if (refreshed === 'shut') return false;
+      // The notice of it is still on its way: a restart of nftables.service flushes twice.
+      if (refreshed === 'gone') onGuardGone();
       if (now() - refreshedAt >= refreshMs) {
         refreshedAt = now();
         void refreshLifetimes();

@@ -135,7 +135,7 @@ await inOwnNetwork('src/net/guard.lab.test.ts', () => {
       const begunMs = boottimeMs();
       while (boottimeMs() < begunMs + 3 * LEASE_MS) {
         deadlineMs = inMs(LEASE_MS);
-        expect(guard.refreshUntil(deadlineMs)).toBe(true);
+        expect(guard.refreshUntil(deadlineMs)).toBe('open');
         await sleep(25);
       }
       expect(receivedAtMs.at(-1)).toBeGreaterThan(begunMs + 2 * LEASE_MS);
@@ -152,7 +152,7 @@ await inOwnNetwork('src/net/guard.lab.test.ts', () => {
     test('is not opened by a refresh that comes too late, whether the clock or the kernel says so', async () => {
       guard.openUntil(inMs(50));
       await sleep(60);
-      expect(guard.refreshUntil(inMs(LONG_MS))).toBe(false);
+      expect(guard.refreshUntil(inMs(LONG_MS))).toBe('shut');
       expect(connecting(V4)).toBe('silence');
       // A clock that stood still, as in a frozen process that does not know it: the kernel's elements have run out.
       let nowMs = 0;
@@ -161,7 +161,7 @@ await inOwnNetwork('src/net/guard.lab.test.ts', () => {
       expect(frozen.openUntil(50)).toBe(true);
       await sleep(60);
       expect(frozen.holds()).toBe(true);
-      expect(frozen.refreshUntil(LONG_MS)).toBe(false);
+      expect(frozen.refreshUntil(LONG_MS)).toBe('shut');
       expect(frozen.holds()).toBe(false);
       expect(connecting(V4)).toBe('silence');
       nowMs = LONG_MS;
@@ -172,7 +172,7 @@ await inOwnNetwork('src/net/guard.lab.test.ts', () => {
       expect(guard.openUntil(boottimeMs())).toBe(false);
       expect(guard.openUntil(inMs(GUARD_MARGIN_MS))).toBe(false);
       guard.openUntil(inMs(LONG_MS));
-      expect(guard.refreshUntil(boottimeMs() - 1)).toBe(false);
+      expect(guard.refreshUntil(boottimeMs() - 1)).toBe('shut');
       expect(connecting(V4)).toBe('silence');
     });
 
@@ -255,10 +255,11 @@ await inOwnNetwork('src/net/guard.lab.test.ts', () => {
       expect(gone).toBe(harms.length);
     });
 
-    test('fails a refresh and shuts again where its tables are gone', () => {
+    test('tells at a refresh that its tables are gone, and is shut once they are made anew', () => {
       guard.openUntil(inMs(LONG_MS));
       here('nft', 'flush', 'ruleset');
-      expect(guard.refreshUntil(inMs(LONG_MS))).toBe(false);
+      expect(guard.refreshUntil(inMs(LONG_MS))).toBe('gone');
+      guard.install();
       expect(guard.holds()).toBe(false);
       expect(connecting(V4)).toBe('silence');
     });

@@ -24,6 +24,12 @@ export interface GuardOptions {
 }
 
 /**
+ * shut: the old deadline has passed, in the kernel or by our clock, and it stays shut until `openUntil`. gone: another hand
+ * took the tables away a moment ago, and everything may pass: do what `watch` asks for.
+ */
+export type Refreshed = 'open' | 'shut' | 'gone';
+
+/**
  * Every call is carried out when it returns, in about 0.1 ms. Deadlines are instants of `now`, not lengths, so that
  * time lost between reckoning and calling cannot lengthen them. All but `shut` and `remove` throw NftError.
  */
@@ -32,11 +38,8 @@ export interface Guard {
   readonly install: () => void;
   /** A promotion: pass traffic until the deadline. False where that is too near, or time ran out meanwhile: then shut. */
   readonly openUntil: (deadlineMs: number) => boolean;
-  /**
-   * A renewed lease: pass traffic until the new deadline. False where the old one has run out, in the kernel or by our
-   * clock, or the tables are gone: then it is shut, and stays shut until `openUntil`.
-   */
-  readonly refreshUntil: (deadlineMs: number) => boolean;
+  /** A renewed lease: pass traffic until the new deadline. */
+  readonly refreshUntil: (deadlineMs: number) => Refreshed;
   /** Pass nothing. Where the tables are gone they are made anew, which is shut. False where that failed as well. */
   readonly shut: () => boolean;
   /** Takes our tables away: the VIPs are no longer guarded. Does not throw. */
@@ -156,14 +159,15 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
     refreshUntil: (deadlineMs) => {
       if (now() >= closesAtMs) {
         shut();
-        return false;
+        return 'shut';
       }
       try {
-        return passUntil(deadlineMs, rules.refresh);
+        return passUntil(deadlineMs, rules.refresh) ? 'open' : 'shut';
       } catch (error) {
         if (!(error instanceof NftError)) throw error;
+        if (!intact()) return 'gone';
         shut();
-        return false;
+        return 'shut';
       }
     },
     shut,
