@@ -59,7 +59,8 @@ export const enterSandbox = async (): Promise<void> => {
   const child = startInSandbox([process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
   // Ctrl-C reaches the program inside by itself, since it has the same terminal; we wait for how it ends.
   process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  // unshare(1) ignores SIGTERM while it waits; killed, it takes all that is inside with it.
+  process.on('SIGTERM', () => child.kill('SIGKILL'));
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   if (signal !== null) process.stderr.write(`the lab was ended by ${signal}\n`);
   process.exit(code ?? 1);
