@@ -17,7 +17,7 @@ const SENTENCES = {
   hook: 'a pre-promote hook refused',
   'promotion-failed': 'its last promotion failed',
   stranger: 'another host on the network answers for the VIP',
-  'no-record': 'its record of terms is missing, so it waits for the other node',
+  'no-record': 'no record tells whose data is the newest, so it waits for the other node',
   fence: 'the command that cuts off the other node did not succeed',
 } as const satisfies Record<HoldName, string>;
 

@@ -5,7 +5,7 @@ import { lacksEvidence } from './evidence.js';
 import { unfit, unfitToStand } from './fitness.js';
 import { dropOrder } from './order.js';
 import { containsPosition } from './position.js';
-import { endStale, isBlind } from './stale.js';
+import { endStale, isBlind, isUncompared } from './stale.js';
 import type { NodeState } from './state.js';
 import { keptLease, YIELD_INTERVALS } from './timing.js';
 import { livePeer, noticeOnce, set, type Turn, vote } from './turn.js';
@@ -23,6 +23,7 @@ export const considerCandidacy = (turn: Turn): void => {
   const { record } = turn.s.voter;
   endStale(turn);
   if (isBlind(turn, record?.servedTerm ?? 0, record?.sync ?? false) || isYielding(turn, opening)) return;
+  if (isUncompared(turn)) return;
   const why = unfitToStand(turn.s, s.order !== null, s.order?.acceptLoss ?? false);
   if (why !== '') return refuse(turn, why);
   if (lacksEvidence(turn)) return;

@@ -1,7 +1,7 @@
 /** What the last owner may have committed that did not arrive here (mysql.md, Promotion 4). */
 
 import type { Verdict } from './message.js';
-import { containsPosition, countMissing, mergePositions } from './position.js';
+import { containsPosition, countMissing, isAhead, mergePositions } from './position.js';
 import type { NodeState, Promotion } from './state.js';
 import { servedLast } from './turn.js';
 import type { Instant, Millis, Position, Term } from './types.js';
@@ -36,7 +36,8 @@ export const wasInSync = (verdicts: readonly Verdict[]): boolean => {
 /** Weighs `position`, after all that was received is applied, against what is known of the last owner. */
 export const weigh = (s: NodeState, promotion: Promotion, position: Position, now: Instant): Loss => {
   const { config, peer } = s;
-  if (promotion.servedBefore === 0) return nothing('nobody has served before');
+  if (promotion.servedBefore === 0 && !isAhead(peer.beat?.position ?? '', position))
+    return nothing('nobody has served before');
   if (servedLast(s, promotion.servedBefore)) return nothing('this node served last');
   const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
   if (promotion.lastSync && followed) return nothing('every acknowledged commit was received here (sync)');

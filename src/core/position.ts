@@ -26,6 +26,9 @@ export const containsPosition = (a: Position, b: Position): boolean => {
   return subtract(parse(b), parse(a)).size === 0;
 };
 
+/** `a` has all that `b` has, and more. */
+export const isAhead = (a: Position, b: Position): boolean => containsPosition(a, b) && !containsPosition(b, a);
+
 /** What `a` has and `b` has not, in the flavour's own words without its prefix; empty: nothing. */
 export const differencePosition = (a: Position, b: Position): string => {
   if (a === '') return '';

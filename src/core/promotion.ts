@@ -8,7 +8,7 @@ import { finalPositionOf, lastKnownPosition, newestServed, wasInSync, weigh } fr
 import type { Verdict } from './message.js';
 import { isPlanned, noteOwner } from './owners.js';
 import { mayStillHold, startPeerFence } from './peer-fence.js';
-import { containsPosition, mergePositions } from './position.js';
+import { isAhead, mergePositions } from './position.js';
 import type { Promotion } from './state.js';
 import { become, type Entry } from './table.js';
 import { backOff } from './timing.js';
@@ -153,10 +153,7 @@ const prepared = (turn: Turn): void => {
   const { promotion, config } = s;
   if (promotion?.phase !== 'prepare' || promotion.probeId !== null || promotion.lossMs === null) return;
   const peer = livePeer(s, now);
-  const better =
-    peer &&
-    containsPosition(peer.position, s.database.position) &&
-    !containsPosition(s.database.position, peer.position);
+  const better = peer && isAhead(peer.position, s.database.position);
   if (better && peer.unfit === '' && !promotion.acceptLoss)
     return fail(turn, 'promotion-failed', `${config.peer} is back and has more data`);
   fenceFirst(turn, promotion);

@@ -2,7 +2,8 @@
 
 import type { Verdict } from './message.js';
 import { dropOrder } from './order.js';
-import { containsPosition } from './position.js';
+import { containsPosition, isAhead } from './position.js';
+import type { NodeState } from './state.js';
 import { keptLease } from './timing.js';
 import { hold, livePeer, peerHeard, servedLast, type Turn, unhold } from './turn.js';
 import type { Term } from './types.js';
@@ -31,11 +32,34 @@ export const isBlind = (turn: Turn, servedTerm: Term, sync: boolean): boolean =>
 /** A pair that starts together for the first time knows within a lease; whoever waits longer says so. */
 export const considerRecord = (turn: Turn): void => {
   const { s, now } = turn;
-  if (s.voter.record) return unhold(turn, 'no-record');
-  if (s.role !== 'standby' || now < s.startedAt + keptLease(s.config.leaseMs)) return;
-  const why = 'no record of earlier terms is here, and not all who could tell them were heard';
+  if (s.voter.record && whyUncompared(s) === '') return unhold(turn, 'no-record');
+  if (s.voter.record || s.role !== 'standby' || now < s.startedAt + keptLease(s.config.leaseMs)) return;
+  holdWithoutRecord(turn, 'no record of earlier terms is here, and not all who could tell them were heard');
+};
+
+const holdWithoutRecord = (turn: Turn, why: string): void => {
   const remedy = 'or, if this node has the newest data, run `vipctl promote`';
-  hold(turn, 'no-record', `${why}; start ${s.config.peer}, ${remedy}`);
+  hold(turn, 'no-record', `${why}; start ${turn.s.config.peer}, ${remedy}`);
+};
+
+/** Starting up for the first time: the records know of nobody who served, so only the two servers tell whose data is newer. */
+export const isUncompared = (turn: Turn): boolean => {
+  const why = whyUncompared(turn.s);
+  if (why !== '') holdWithoutRecord(turn, why);
+  return why !== '';
+};
+
+/** Empty: what the peer has is here, or somebody served since, or an operator answers for it. */
+const whyUncompared = ({ voter, peer, database, order, config }: NodeState): string => {
+  const { beat } = peer;
+  // A peer that lost its record has learned from the witness who served: then the data is judged by terms.
+  if (!voter.record || Math.max(voter.record.servedTerm, beat?.servedTerm ?? 0) > 0 || order) return '';
+  // Until its agent has made it read-only, the peer's server may take writes as it did before there was a vipd.
+  const isFinal = beat !== null && beat.role !== 'starting' && beat.readOnly && beat.position !== '';
+  if (!isFinal) return `nobody has served yet, and what the database of ${config.peer} has is not known`;
+  return isAhead(beat.position, database.received)
+    ? `nobody has served yet, and ${config.peer} has commits that are not here`
+    : '';
 };
 
 /** The peer is back, and this node has all that it has: what was not known is known now. */
