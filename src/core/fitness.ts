@@ -2,6 +2,7 @@
 
 import { verdict } from './health.js';
 import { containsPosition } from './position.js';
+import { recordTrouble } from './record-fault.js';
 import type { NodeState } from './state.js';
 import { lastServer, livePeer } from './turn.js';
 import type { HoldName, Instant, Millis } from './types.js';
@@ -44,6 +45,8 @@ const unfitToServe = (s: NodeState): string => {
   if (s.stopping) return 'the agent is stopping';
   if (s.role === 'starting') return `the agent is starting${startsWithout(s)}`;
   if (!s.voter.record) return 'no record of earlier terms, and not all who could tell them were heard';
+  const trouble = recordTrouble(s);
+  if (trouble !== '') return trouble;
   const { health, cause } = verdict(s);
   if (health !== 'ok') return cause;
   const { report } = s.database;

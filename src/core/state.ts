@@ -34,6 +34,8 @@ export interface NodeState {
   readonly linksDown: readonly string[];
   readonly holds: ReadonlyMap<HoldName, TimedHold>;
   readonly pauseUntil: Instant | null;
+  /** The last write of the record failed; it is tried again at `retryAt`, null: that is under way. */
+  readonly recordFault: { readonly detail: string; readonly retryAt: Instant | null } | null;
   /** Operators' words that wait for the disk; as many as the control socket lets wait. */
   readonly unanswered: readonly Unanswered[];
   /** Set while this node owns a term. */

@@ -19,6 +19,7 @@ import { isPlausible } from './plausible.js';
 import { containsPosition } from './position.js';
 import { onPromotionOutcome, onPromotionProgress, onTermRecorded, tickPromotion } from './promotion.js';
 import { onReconfigured } from './reconfigure.js';
+import { noteWritten, tickRecordFault } from './record-fault.js';
 import { answerRecorded, tickUnanswered } from './recorded-reply.js';
 import { onReleased, tickRelease } from './release.js';
 import { considerRecord } from './stale.js';
@@ -26,7 +27,7 @@ import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } fro
 import type { NodeState } from './state.js';
 import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
-import { cancel, journal, majority, noticeOnce, peerHeard, reply, send, set, type Turn, unhold, vote } from './turn.js';
+import { cancel, journal, majority, peerHeard, reply, send, set, type Turn, unhold, vote } from './turn.js';
 import type { CoreConfig, Instant, VoterName, VoterRecord } from './types.js';
 import { createVoter, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
 
@@ -77,6 +78,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     linksDown: [],
     holds: new Map(),
     pauseUntil: null,
+    recordFault: null,
     unanswered: [],
     owner: null,
     election: null,
@@ -237,7 +239,7 @@ const onWritten = (turn: Turn, id: number, ok: boolean, detail: string): void =>
   const { voter, effects } = onPersisted(turn.s.voter, id, ok);
   set(turn, { voter });
   answerRecorded(turn, id, ok, detail);
-  if (!ok) noticeOnce(turn, 'alarm', 'record', `votes are refused, the record could not be written: ${detail}`);
+  noteWritten(turn, ok, detail);
   for (const effect of effects) {
     if (effect.type === 'send' && effect.to === self) onOwnAnswer(turn, effect.message);
     else turn.effects.push(effect);
@@ -297,6 +299,7 @@ const settle = (turn: Turn): void => {
   expireHolds(turn);
   tickPause(turn);
   tickUnanswered(turn);
+  tickRecordFault(turn);
   tickWish(turn);
   tickStarting(turn);
   considerRecord(turn);

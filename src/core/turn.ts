@@ -56,6 +56,7 @@ const copy = (s: NodeState): NodeState => ({
   wishAnswer: s.wishAnswer,
   stopping: s.stopping,
   evidence: s.evidence,
+  recordFault: s.recordFault,
   unanswered: s.unanswered,
   peerFence: s.peerFence,
   notices: s.notices,

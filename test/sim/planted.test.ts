@@ -9,7 +9,7 @@ import { PLANTED, plant } from './planted.js';
 import { runPlan } from './run.js';
 
 // The rest, with 20,000 runs for each, by `scripts/sim --faults`.
-const RUNS = 500;
+const RUNS = 1_000;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let directory = '';
 
