@@ -6,6 +6,7 @@ import { handoffRefusal, startHandoff, undo } from './handoff.js';
 import { isReportCurrent, verdict } from './health.js';
 import { recordServed } from './lease.js';
 import { containsPosition } from './position.js';
+import { holdReplaced } from './stale.js';
 import type { Ownership } from './state.js';
 import { STEP_RETRY_MS } from './timing.js';
 import { hold, isPairAlone, journal, livePeer, noticeOnce, run, set, type Turn, unhold } from './turn.js';
@@ -54,10 +55,7 @@ export const considerHandoff = (turn: Turn): void => {
 const giveWay = (turn: Turn): void => {
   const { s, now } = turn;
   const { peer } = s.config;
-  if (!livePeer(s, now)) {
-    const why = `another hand made the database read-only while ${peer} was not heard: it may have taken over`;
-    hold(turn, 'stale', `${why}; start ${peer}, or run \`vipctl promote --accept-loss\``);
-  }
+  if (!livePeer(s, now)) holdReplaced(turn, `another hand made the database read-only while ${peer} was not heard`);
   fence(turn, 'made-read-only', '');
 };
 

@@ -2,8 +2,11 @@
 
 import type { Evidence } from './event.js';
 import { onGatewaysAnswer } from './lease.js';
+import { holdReplaced } from './stale.js';
+import type { NodeState } from './state.js';
 import { EVIDENCE_EVERY_MS } from './timing.js';
 import { hold, isPairAlone, journal, peerHeard, run, set, type Turn, unhold } from './turn.js';
+import type { Instant } from './types.js';
 
 /** Silence alone proves nothing: looks for more, and answers whether a candidacy must wait for it. */
 export const lacksEvidence = (turn: Turn): boolean => {
@@ -27,11 +30,14 @@ const gather = (turn: Turn): void => {
   const { s, now } = turn;
   const { evidence, config } = s;
   if (evidence.stepId !== null) return;
-  const { reachableSince } = evidence;
-  const fencePeer = reachableSince !== null && now - reachableSince >= config.leaseMs;
+  const fencePeer = couldHear(s, now) && !s.mayBeReplaced;
   const everyMs = evidence.fencePeer ? EVIDENCE_EVERY_MS : config.intervalMs / 2;
   if (now - evidence.at >= everyMs) ask(turn, fencePeer);
 };
+
+/** For so long that the peer would have been heard. */
+const couldHear = ({ evidence: { reachableSince }, config }: NodeState, now: Instant): boolean =>
+  reachableSince !== null && now - reachableSince >= config.leaseMs;
 
 const ask = (turn: Turn, fencePeer: boolean): void => {
   const stepId = run(turn, { name: 'gather-evidence', fencePeer });
@@ -70,7 +76,10 @@ const onPeerDatabase = (turn: Turn, found: Evidence): void => {
   const { peerDatabase, detail } = found;
   const { evidence, config } = turn.s;
   const base = { ...evidence, position: '', detail, at: turn.now };
-  if (!evidence.fencePeer) return set(turn, { evidence: { ...base, verdict: 'unknown' } });
+  if (!evidence.fencePeer) {
+    set(turn, { evidence: { ...base, verdict: 'unknown' } });
+    return considerReplaced(turn);
+  }
   if (peerDatabase === 'refuses') {
     set(turn, { evidence: { ...base, verdict: 'peer-alive' } });
     const why = `the agent of ${config.peer} is silent, but its database answers and is not known to be read-only`;
@@ -80,6 +89,13 @@ const onPeerDatabase = (turn: Turn, found: Evidence): void => {
   const position = peerDatabase === 'made-read-only' ? (found.position ?? '') : '';
   set(turn, { evidence: { ...base, verdict: 'peer-dead', position } });
   journal(turn, { kind: 'notice', cause: 'evidence', text: `${config.peer} is taken for dead: ${detail}` });
+};
+
+/** Nor is its database touched by a node that it may have taken over from, unheard. */
+const considerReplaced = (turn: Turn): void => {
+  const { s, now } = turn;
+  if (!s.mayBeReplaced || peerHeard(s, now) || !couldHear(s, now)) return;
+  holdReplaced(turn, `${s.config.peer} was there when this node stopped serving, and is not heard now`);
 };
 
 /** A link that went down or came up: whom we hear through it is to be found out anew. */

@@ -4,6 +4,7 @@ import type { Outcome } from './event.js';
 import type { Release } from './message.js';
 import { giveUpPeerFence } from './peer-fence.js';
 import { SERVED, startRelease } from './release.js';
+import { leavesRoom } from './stale.js';
 import type { Fencing, NodeState, Promotion } from './state.js';
 import { become, type Cause } from './table.js';
 import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS, VIP_OFF_RETRY_MS } from './timing.js';
@@ -58,7 +59,8 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   tellAskers(turn, cause, detail);
   // The operator's word was for this promotion only: without it the data is what it was.
   if (s.promotion?.acceptLoss) record(turn, { dataTerm: s.promotion.dataTermBefore });
-  set(turn, { owner: null, promotion: null, handoff: null, order: null, fencing });
+  const mayBeReplaced = s.mayBeReplaced || leavesRoom(s);
+  set(turn, { owner: null, promotion: null, handoff: null, order: null, fencing, mayBeReplaced });
   runDemoteHook(turn, cause);
 };
 

@@ -83,7 +83,7 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
       term: beat.term,
       text: `${config.peer} is active with term ${beat.term}`,
     });
-    set(turn, { peer: { ...turn.s.peer, release: null }, failedPromotions: 0, applied: '' });
+    set(turn, { peer: { ...turn.s.peer, release: null }, failedPromotions: 0, mayBeReplaced: false, applied: '' });
   }
   for (const name of OVER_WITH_AN_OWNER) unhold(turn, name);
 };

@@ -242,7 +242,12 @@ const serve = (turn: Turn, promotion: Promotion): void => {
   const entries = become(turn, 'active', 'serving', `term ${owner.term} after ${took} ms, because ${owner.reason}`);
   const planned = s.order !== null || isPlanned(s.peer.release?.reason ?? '');
   noteOwner(turn, config.self, owner.term, planned);
-  set(turn, { promotion: null, failedPromotions: 0, peer: { ...turn.s.peer, release: null } });
+  set(turn, {
+    promotion: null,
+    failedPromotions: 0,
+    mayBeReplaced: false,
+    peer: { ...turn.s.peer, release: null },
+  });
   for (const name of [
     'loss',
     'stale',

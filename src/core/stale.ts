@@ -5,7 +5,7 @@ import { dropOrder } from './order.js';
 import { containsPosition, isAhead } from './position.js';
 import type { NodeState } from './state.js';
 import { keptLease } from './timing.js';
-import { hold, livePeer, peerHeard, servedLast, type Turn, unhold } from './turn.js';
+import { hold, isPairAlone, livePeer, peerHeard, servedLast, type Turn, unhold } from './turn.js';
 import type { Term } from './types.js';
 
 /**
@@ -27,6 +27,16 @@ export const isBlind = (turn: Turn, servedTerm: Term, sync: boolean): boolean =>
   hold(turn, 'stale', `${lacking}; start ${s.config.peer}, or run \`vipctl promote --accept-loss\``);
   dropOrder(turn, `refused: stale: ${lacking}`);
   return true;
+};
+
+/** Without a witness, at the end of our term: was the peer there when the lease was last renewed, or up to a lease before? */
+export const leavesRoom = (s: NodeState): boolean =>
+  isPairAlone(s) && s.owner?.served === true && s.peer.heardAt > s.owner.leaseUntil - 2 * s.config.leaseMs;
+
+/** What the peer committed meanwhile is not known here, nor that it did. */
+export const holdReplaced = (turn: Turn, why: string): void => {
+  const { peer } = turn.s.config;
+  hold(turn, 'stale', `${why}: it may have taken over; start ${peer}, or run \`vipctl promote --accept-loss\``);
 };
 
 /** A pair that starts together for the first time knows within a lease; whoever waits longer says so. */

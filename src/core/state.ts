@@ -70,6 +70,8 @@ export interface NodeState {
   /** `stop` was asked; leaving as soon as nothing is held. */
   readonly stopping: { readonly commandId: number; readonly tried: boolean } | null;
   readonly evidence: EvidenceState;
+  /** In a pair without a witness: this node stopped serving while the peer was there, which may have taken over unheard. */
+  readonly mayBeReplaced: boolean;
   readonly peerFence: PeerFence;
   /** What was told last of each cause, so that it is told once; begins anew with each role. */
   readonly notices: ReadonlyMap<string, string>;

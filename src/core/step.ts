@@ -110,6 +110,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
       detail: '',
       at: Number.NEGATIVE_INFINITY,
     },
+    mayBeReplaced: false,
     peerFence: { stepId: null, startedAt: now, last: null },
     notices: new Map(),
     stalls: { count: 0, longestMs: 0 },

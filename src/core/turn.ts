@@ -57,6 +57,7 @@ const copy = (s: NodeState): NodeState => ({
   stopping: s.stopping,
   evidence: s.evidence,
   recordFault: s.recordFault,
+  mayBeReplaced: s.mayBeReplaced,
   unanswered: s.unanswered,
   peerFence: s.peerFence,
   notices: s.notices,
