@@ -45,6 +45,12 @@ test('a thread that dies is started again and again, and told once', async () =>
   expect(logged.filter((line) => line.startsWith('warn: '))).toHaveLength(1);
 });
 
+test('a thread that cannot be made is tried again, and ends nothing else', async () => {
+  const { http, logged } = start('', { program: new URL('https://127.0.0.1/no-program-of-a-thread') });
+  await until(() => logged.length >= 3);
+  expect(http.state()).toMatchObject({ listening: false, error: expect.stringContaining('URL') });
+});
+
 test('a thread that eats all its memory ends alone', async () => {
   const { logged } = start(`const all = []; for (;;) all.push(new Array(10_000).fill(Math.random()))`);
   await until(() => logged.length > 0);

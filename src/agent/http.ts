@@ -76,34 +76,37 @@ export const createHttp = (options: HttpOptions): Http => {
   const answer = async (asker: Worker): Promise<void> => {
     const told: FromAgent = await options.status().then(
       (status) => ({ type: 'status', status }) as const,
-      (cause: unknown) => ({ type: 'failed', why: cause instanceof Error ? cause.message : String(cause) }) as const,
+      (cause: unknown) => ({ type: 'failed', why: messageOf(cause) }) as const,
     );
     asker.postMessage(told);
+  };
+
+  const startAgain = (why: string): void => {
+    if (closed) return;
+    failed(why, waitMs);
+    restart = setTimeout(start, waitMs);
+    waitMs = Math.min(2 * waitMs, MAX_RESTART_MS);
   };
 
   const start = (): void => {
     const { group, node } = options;
     const workerData: HttpThreadData = { listen, group, node, serving: serving.memory };
-    const started = new Worker(program, {
-      workerData,
-      env: {},
-      name: 'http',
-      resourceLimits: HEAP_LIMITS,
-    });
+    let started: Worker;
+    try {
+      started = new Worker(program, { workerData, env: {}, name: 'http', resourceLimits: HEAP_LIMITS });
+    } catch (cause) {
+      // No thread left to be had (pthread_create(3), EAGAIN), say: what that ends must not be the agent.
+      return startAgain(messageOf(cause));
+    }
     let why = 'its thread ended';
     started.on('message', (message: FromThread) => {
       if (message.type === 'ask') void answer(started);
       else onState(message.state);
     });
     started.on('error', (cause) => {
-      why = cause instanceof Error ? cause.message : String(cause);
+      why = messageOf(cause);
     });
-    started.on('exit', () => {
-      if (closed) return;
-      failed(why, waitMs);
-      restart = setTimeout(start, waitMs);
-      waitMs = Math.min(2 * waitMs, MAX_RESTART_MS);
-    });
+    started.on('exit', () => startAgain(why));
     thread = started;
   };
 
@@ -118,3 +121,5 @@ export const createHttp = (options: HttpOptions): Http => {
     },
   };
 };
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
