@@ -25,7 +25,8 @@ const ADVICE = {
   cooldown: (s) => `wait, or move by hand: ${commandOn('vipctl switchover', s)}`,
   flapping: (s) => `find the cause in "vipctl history", then ${commandOn('vipctl resume', s)}`,
   loss: promoteAnyway,
-  replication: (s) => `on ${s.node}, look at SHOW REPLICA STATUS and repair what stopped it`,
+  replication: (s) =>
+    `on ${s.node}, look at SHOW REPLICA STATUS and repair what stopped it, then ${commandOn('vipctl resume', s)}`,
   'peer-alive': (s) => `start vipd on ${s.peer}; or stop its database, then ${commandOn('vipctl promote', s)}`,
   isolated: (s) => `look at the network of ${s.node}: links, switch, gateways`,
   alone: startOrPromote,
