@@ -22,10 +22,9 @@ import { type Moment, wallText } from './control/moment.js';
 import type { ReloadStatus, Status } from './control/status.js';
 import type { JournalEntry } from './core/effect.js';
 import type { Event, Outcome } from './core/event.js';
-import { mayStillHold } from './core/peer-fence.js';
+import { mustShutPeer } from './core/peer-fence.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
-import { isPairAlone, peerHeard } from './core/turn.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { boottimeMs } from './host/clock.js';
 import { createFenceCommand } from './host/fence-command.js';
@@ -317,10 +316,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         gatherEvidence: createEvidence(() => inForce, shutPeerDatabase, boottimeMs),
         peerMayServe: () => {
           const state = loop.state();
-          // Without a witness the evidence has shut it before the election (protocol.md).
-          if (!state?.promotion || isPairAlone(state)) return false;
-          const now = boottimeMs();
-          return !peerHeard(state, now) && mayStillHold(state, state.promotion.servedBefore, now);
+          return state !== null && mustShutPeer(state, boottimeMs());
         },
         shutPeerDatabase,
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,

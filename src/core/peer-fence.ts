@@ -3,7 +3,19 @@
 import type { Outcome } from './event.js';
 import type { NodeState } from './state.js';
 import { FENCE_OVERDUE_MS } from './timing.js';
-import { cancel, journal, livePeer, noticeOnce, run, servedLast, set, stepDone, type Turn } from './turn.js';
+import {
+  cancel,
+  isPairAlone,
+  journal,
+  livePeer,
+  noticeOnce,
+  peerHeard,
+  run,
+  servedLast,
+  set,
+  stepDone,
+  type Turn,
+} from './turn.js';
 import type { Instant, Term } from './types.js';
 
 /**
@@ -13,6 +25,16 @@ import type { Instant, Term } from './types.js';
 export const mayStillHold = (s: NodeState, servedBefore: Term, now: Instant): boolean => {
   if (servedBefore === 0 || servedLast(s, servedBefore) || ownsNothing(s, now)) return false;
   return (s.peer.release?.term ?? 0) < servedBefore;
+};
+
+/**
+ * A takeover on silence: the peer's server may take writes still, and has to be shut first. In a pair without a witness the
+ * evidence has done that before the election; an operator's word needs none, and it is done now.
+ */
+export const mustShutPeer = (s: NodeState, now: Instant): boolean => {
+  if (!s.promotion || peerHeard(s, now)) return false;
+  const done = isPairAlone(s) && s.evidence.verdict === 'peer-dead';
+  return !done && mayStillHold(s, s.promotion.servedBefore, now);
 };
 
 /** It says so itself, a moment ago. */
