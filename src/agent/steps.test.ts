@@ -1,12 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '../core/effect.js';
-import type { Event, Outcome } from '../core/event.js';
+import type { Event, Evidence, Outcome } from '../core/event.js';
 import type { ShutPeer } from './peer-database.js';
 import { createSteps, type StepsOptions } from './steps.js';
 
 const TAKEOVER: Step = { name: 'database-catch-up', target: null, stop: true };
 const NEVER = (): never => {
   throw new Error('not to be used here');
+};
+
+const UNUSED: StepsOptions = {
+  database: { run: NEVER },
+  address: { probe: NEVER, on: NEVER },
+  hooks: { run: NEVER },
+  fenceCommand: null,
+  hookFacts: () => ({ group: 'g', node: 'db2', peer: 'db1', vips: [] }),
+  gatherEvidence: NEVER,
+  peerMayServe: NEVER,
+  shutPeerDatabase: NEVER,
+  salvage: NEVER,
+  leaseUntil: NEVER,
+  emit: NEVER,
+  onHook: NEVER,
 };
 
 interface Taken {
@@ -28,23 +43,16 @@ const take = async (step: Step, peerMayServe: boolean, peer: ShutPeer): Promise<
       },
     };
     createSteps({
+      ...UNUSED,
       database,
-      address: { probe: NEVER, on: NEVER },
-      hooks: { run: NEVER },
-      fenceCommand: null,
-      hookFacts: () => ({ group: 'g', node: 'db2', peer: 'db1', vips: [] }),
-      gatherEvidence: NEVER,
       peerMayServe: () => peerMayServe,
       shutPeerDatabase: async () => {
         asked += 1;
         return peer;
       },
-      salvage: NEVER,
-      leaseUntil: () => 0,
       emit: (event: Event) => {
         if (event.type === 'outcome') resolve(event.outcome);
       },
-      onHook: NEVER,
     }).run(1, step);
   });
   return { steps, outcome, asked };
@@ -71,5 +79,32 @@ describe('catching up with a peer that serves nobody, or to a position that it n
     expect(await take(TAKEOVER, false, living)).toMatchObject({ steps: [TAKEOVER], asked: 0 });
     const named: Step = { ...TAKEOVER, target: 'mariadb:0-1-5' };
     expect(await take(named, true, living)).toMatchObject({ steps: [named], asked: 0 });
+  });
+});
+
+describe('evidence', () => {
+  const heard: Evidence = { gateways: 'answer', peerDatabase: 'silent', detail: 'a gateway answers' };
+
+  /** What is told where it is given up before it is there, or not. */
+  const gather = async (givenUp: boolean): Promise<readonly Event['type'][]> => {
+    const told: Event['type'][] = [];
+    let answer = (_: Evidence): void => undefined;
+    const promise = new Promise<Evidence>((resolve) => {
+      answer = resolve;
+    });
+    const steps = createSteps({ ...UNUSED, gatherEvidence: () => promise, emit: ({ type }) => told.push(type) });
+    steps.run(1, { name: 'gather-evidence', fencePeer: true });
+    if (givenUp) steps.cancel(1);
+    answer(heard);
+    await new Promise(setImmediate);
+    return told;
+  };
+
+  it('is told, and then that it has ended', async () => {
+    expect(await gather(false)).toEqual(['evidence', 'outcome']);
+  });
+
+  it('that was given up is not told: it would pass for the answer to a later question', async () => {
+    expect(await gather(true)).toEqual([]);
   });
 });

@@ -82,7 +82,8 @@ const perform = async (options: StepsOptions, id: number, step: Step, signal: Ab
       return options.salvage(step.have, { signal, progress: (text) => options.emit({ type: 'progress', id, text }) });
     case 'gather-evidence': {
       const evidence = await options.gatherEvidence(step.fencePeer, signal);
-      options.emit({ type: 'evidence', evidence });
+      // What was given up says nothing of a later question.
+      if (!signal.aborted) options.emit({ type: 'evidence', evidence });
       return { ok: true, detail: evidence.detail };
     }
     case 'database-catch-up':

@@ -21,7 +21,9 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
   const { s, now } = turn;
   // A step that waits for the old source would stand before ours.
   cancel(turn, s.following.step?.id ?? null);
-  set(turn, { following: { ...s.following, step: null } });
+  // Nor may one that shuts the peer's server for seconds keep the gateways from being asked, by which we live now.
+  cancel(turn, s.evidence.stepId);
+  set(turn, { following: { ...s.following, step: null }, evidence: { ...s.evidence, stepId: null } });
   const probeId = run(turn, { name: 'vip-probe' });
   const target = finalPositionOf(s);
   const catchUpId = run(turn, { name: 'database-catch-up', target: target === '' ? null : target, stop: true });
@@ -257,6 +259,8 @@ const serve = (turn: Turn, promotion: Promotion): void => {
     'hook',
     'stranger',
     'alone',
+    'isolated',
+    'peer-alive',
     'fence',
   ] as const)
     unhold(turn, name);
