@@ -62,7 +62,11 @@ describe('a takeover on silence', () => {
   it("applies all that the peer's living server has, once that takes no more", async () => {
     const taken = await take(TAKEOVER, true, { state: 'made-read-only', position: 'mariadb:0-1-7' });
     expect(taken.steps).toEqual([{ ...TAKEOVER, target: 'mariadb:0-1-7' }]);
-    expect(taken.outcome.detail).toBe('the server of the silent peer lives and was made read-only; all applied');
+    expect(taken.outcome).toEqual({
+      ok: true,
+      detail: 'the server of the silent peer lives and was made read-only; all applied',
+      shutAt: 'mariadb:0-1-7',
+    });
   });
 
   it('makes do with what was received where the peer is dead, or its server cannot be shut', async () => {

@@ -108,7 +108,8 @@ const catchUp = async (
   const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS);
   const target = peer.state === 'made-read-only' && peer.position !== '' ? peer.position : null;
   const outcome = await runDatabase(options, id, { ...step, target }, signal);
-  return { ...outcome, detail: `${describePeer(peer)}${outcome.detail}` };
+  const detail = `${describePeer(peer)}${outcome.detail}`;
+  return outcome.ok && target !== null ? { ...outcome, detail, shutAt: target } : { ...outcome, detail };
 };
 
 const describePeer = (peer: ShutPeer): string => {

@@ -29,7 +29,13 @@ export type Event =
   | { readonly type: 'command'; readonly id: number; readonly command: Command };
 
 export type Outcome =
-  | { readonly ok: true; readonly detail: string; readonly position?: Position }
+  | {
+      readonly ok: true;
+      readonly detail: string;
+      readonly position?: Position;
+      /** Of a catch-up: where the silent peer's server stands, which was made read-only for it. */
+      readonly shutAt?: Position;
+    }
   | { readonly ok: false; readonly detail: string };
 
 export interface Evidence {

@@ -41,7 +41,7 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position, no
   if (servedLast(s, promotion.servedBefore)) return nothing('this node served last');
   const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
   if (promotion.lastSync && followed) return nothing('every acknowledged commit was received here (sync)');
-  const final = finalPositionOf(s);
+  const final = promotion.shutAt === '' ? finalPositionOf(s) : promotion.shutAt;
   if (final !== '' && containsPosition(position, final))
     return nothing('the final position of the last active is applied');
   if (promotion.salvage === 'done') return nothing("everything in the dead server's binary logs is here");

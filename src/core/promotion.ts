@@ -41,6 +41,7 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     lastPosition: lastKnownPosition(s, verdicts),
     lastSync: chosen && wasInSync(verdicts),
     lastPositionTold: chosen && verdicts.every((v) => v.granted && v.lastPosition !== ''),
+    shutAt: '',
     servedBefore: newestServed(verdicts),
     lossMs: null,
     salvageId: null,
@@ -78,7 +79,8 @@ const onCaughtUp = (turn: Turn, promotion: Promotion, outcome: Outcome): void =>
   stepDone(turn, 'catch-up', promotion.phaseSince, outcome.detail);
   const position = outcome.position ?? database.position;
   const received = mergePositions(position, database.received);
-  set(turn, { promotion: { ...promotion, catchUpId: null }, database: { ...database, position, received } });
+  const shutAt = outcome.shutAt ?? '';
+  set(turn, { promotion: { ...promotion, catchUpId: null, shutAt }, database: { ...database, position, received } });
   if (worthSalvaging(turn)) return startSalvage(turn, position);
   weighLoss(turn, position);
 };

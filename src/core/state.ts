@@ -188,6 +188,8 @@ export interface Promotion {
   readonly lastSync: boolean;
   /** Every voter of our majority heard the last owner, and told where it stood. */
   readonly lastPositionTold: boolean;
+  /** Where the silent peer's server was made read-only for this promotion; empty: it was not. */
+  readonly shutAt: Position;
   /** The newest term that served before this one. */
   readonly servedBefore: Term;
   /** Null: not weighed yet. */

@@ -3,6 +3,7 @@
 import type { Effect, Step } from '../../src/core/effect.js';
 import type { Command, Event, Evidence, Outcome } from '../../src/core/event.js';
 import type { Message } from '../../src/core/message.js';
+import { mustShutPeer } from '../../src/core/peer-fence.js';
 import type { NodeState } from '../../src/core/state.js';
 import { startNode, step } from '../../src/core/step.js';
 import type { CoreConfig, VoterRecord } from '../../src/core/types.js';
@@ -351,6 +352,7 @@ const runStep = (
     }
     if (todo.name === 'hook') return { ok: true, detail: `${todo.phase} hooks done` };
     if (todo.name === 'salvage') return salvage(world, h);
+    if (todo.name === 'database-catch-up') return catchUp(world, h, todo);
     return todo.name.startsWith('database-') ? carryOut(h.server, todo) : { ok: true, detail: 'done' };
   };
   const { life } = h;
@@ -371,6 +373,19 @@ const gather = (world: World, h: Host, fencePeer: boolean): Evidence => {
   const { server } = host(world, h.name === 'db1' ? 'db2' : 'db1');
   server.readOnly = true;
   return { ...h.evidence, position: positionOf(server.committed) };
+};
+
+/** In a takeover on silence the peer's server is made read-only first, where it lives and can be reached. */
+const catchUp = (world: World, h: Host, todo: Extract<Step, { name: 'database-catch-up' }>): Outcome | null => {
+  const other = host(world, h.name === 'db1' ? 'db2' : 'db1');
+  const reachable = !world.cuts.has(`${h.name}>${other.name}`) && !world.cuts.has(`${other.name}>${h.name}`);
+  const shuts = todo.stop && todo.target === null && h.state !== null && mustShutPeer(h.state, world.now);
+  if (!shuts || !reachable || !other.server.up || other.server.hanging) return carryOut(h.server, todo);
+  other.server.readOnly = true;
+  replicate(h.server, other.server, !world.cuts.has('replication'));
+  const shutAt = positionOf(other.server.committed);
+  const outcome = carryOut(h.server, { ...todo, target: shutAt });
+  return outcome?.ok ? { ...outcome, shutAt } : outcome;
 };
 
 /** The agent beside the dead server ships what is not here. */
