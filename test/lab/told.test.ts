@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { allWell, db1, db2, moment } from '../../src/control/status.fixture.js';
 import type { HistoryEntry, NodeStatus, Status } from '../../src/control/status.js';
 import type { HoldName } from '../../src/core/types.js';
-import { type Look, untold } from './told.js';
+import { type Look, untold as untoldBy } from './told.js';
 import type { NodeName } from './topology.js';
 
 const WHY = { stale: 'db2 served last', paused: 'paused by an operator' } as const;
@@ -17,6 +17,10 @@ const look = (by: NodeName, agoMs: number, part: Partial<Status> = {}): Look => 
   by,
   status: { ...allWell, now: moment(agoMs), ...part },
 });
+
+/** Both have answered at some time. */
+const untold = (looks: readonly Look[], journals: Parameters<typeof untoldBy>[1]): readonly string[] =>
+  untoldBy([look('db1', 80_000), look('db2', 80_000), ...looks], journals);
 
 const hold = (agoMs: number, cause: HoldName): HistoryEntry => ({
   at: moment(agoMs).wall,
@@ -98,4 +102,8 @@ describe('a new active', () => {
     const moved = { db1: [opened(5_000)], db2: [opened(4_500)] };
     expect(untold([look('db1', 3_900, { ...told, active: null })], moved)).toEqual([]);
   });
+});
+
+it('a node that never answers is found', () => {
+  expect(untoldBy([look('db1', 3_900)], { db1: [], db2: [] })).toEqual(['db2 was never seen to answer']);
 });

@@ -106,5 +106,7 @@ const tellsActive = (look: Look, node: NodeName, changedAt: number): boolean => 
 };
 
 /** What was not told in time, by either node: who is active, since when and why, and every hold. Pure. */
-export const untold = (looks: readonly Look[], journals: Journals): readonly string[] =>
-  NODES.flatMap((node) => [...moveProblems(looks, journals, node), ...holdProblems(looks, journals[node], node)]);
+export const untold = (looks: readonly Look[], journals: Journals): readonly string[] => [
+  ...NODES.filter((node) => !looks.some(({ by }) => by === node)).map((node) => `${node} was never seen to answer`),
+  ...NODES.flatMap((node) => [...moveProblems(looks, journals, node), ...holdProblems(looks, journals[node], node)]),
+];
