@@ -12,11 +12,11 @@ const DATABASE_MS: Millis = 200;
 
 export const createEvidence =
   (inForce: () => { readonly config: VipdConfig }, shutPeerDatabase: ShutPeerDatabase, now: () => Instant) =>
-  async (fencePeer: boolean): Promise<Evidence> => {
+  async (fencePeer: boolean, signal: AbortSignal): Promise<Evidence> => {
     const gateways = await askGateways(inForce().config, now);
     // A node that is cut off itself takes nobody's database away.
     const asks = fencePeer && gateways !== 'silent';
-    const peer: ShutPeer = asks ? await shutPeerDatabase(DATABASE_MS) : { state: 'silent' };
+    const peer: ShutPeer = asks ? await shutPeerDatabase(DATABASE_MS, signal) : { state: 'silent' };
     const heard = { answer: 'a gateway answers', silent: 'no gateway answers', none: 'no gateways are configured' }[
       gateways
     ];

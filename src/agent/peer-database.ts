@@ -15,8 +15,11 @@ export type ShutPeer =
   | { readonly state: 'made-read-only'; readonly position: Position }
   | { readonly state: 'refuses'; readonly why: string };
 
-/** `answerMs`: how long its host may take to accept a connection before it counts as silent. Never rejects. */
-export type ShutPeerDatabase = (answerMs: Millis) => Promise<ShutPeer>;
+/**
+ * `answerMs`: how long its host may take to accept a connection before it counts as silent. Given up with `signal`, and
+ * within half the time that a promotion has without progress. Never rejects.
+ */
+export type ShutPeerDatabase = (answerMs: Millis, signal: AbortSignal) => Promise<ShutPeer>;
 
 /** A server that accepts connections lives: it must be read-only before its peer may take over. */
 export const createShutPeerDatabase =
@@ -24,7 +27,7 @@ export const createShutPeerDatabase =
     inForce: () => { readonly config: VipdConfig; readonly credentials: Credentials },
     now: () => Instant,
   ): ShutPeerDatabase =>
-  async (answerMs) => {
+  async (answerMs, signal) => {
     const { config, credentials } = inForce();
     if (!(await accepts(config.peer.address, config.mysql.port, answerMs))) return { state: 'silent' };
     const database = createDatabase({
@@ -35,8 +38,9 @@ export const createShutPeerDatabase =
       nowMs: now,
       log: () => undefined,
     });
-    const signal = AbortSignal.timeout(FENCE_PEER_MS);
-    const outcome = await database.run({ name: 'database-fence' }, { signal, progress: () => undefined });
+    const withinMs = Math.min(FENCE_PEER_MS, config.promotion.catchUpTimeoutMs / 2);
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
+    const outcome = await database.run({ name: 'database-fence' }, { signal: limited, progress: () => undefined });
     await database.stop();
     if (!outcome.ok) return { state: 'refuses', why: outcome.detail };
     return outcome.detail === DOWN

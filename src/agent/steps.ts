@@ -105,7 +105,7 @@ const catchUp = async (
 ): Promise<Outcome> => {
   const takeover = step.stop && step.target === null && options.peerMayServe();
   if (!takeover) return runDatabase(options, id, step, signal);
-  const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS);
+  const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS, signal);
   const target = peer.state === 'made-read-only' && peer.position !== '' ? peer.position : null;
   const outcome = await runDatabase(options, id, { ...step, target }, signal);
   const detail = `${describePeer(peer)}${outcome.detail}`;
