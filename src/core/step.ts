@@ -237,7 +237,7 @@ const learnFromPoll = (turn: Turn, from: VoterName, answer: PollAnswer): void =>
 
 const onWritten = (turn: Turn, id: number, ok: boolean, detail: string): void => {
   const { self } = turn.s.config;
-  const { voter, effects } = onPersisted(turn.s.voter, id, ok);
+  const { voter, effects } = onPersisted(turn.s.voter, id, ok, turn.now);
   set(turn, { voter });
   answerRecorded(turn, id, ok, detail);
   noteWritten(turn, ok, detail);

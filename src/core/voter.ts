@@ -278,17 +278,25 @@ const saveThen = (
 /** Answers waiting for the disk at most; a voter is asked by two nodes. */
 const PENDING_LIMIT = 64;
 
-export const onPersisted = (voter: VoterState, id: number, ok: boolean): Voted => {
+/** A promise counts from its answer, however long that waited; one that another's vote has overtaken is not given. */
+export const onPersisted = (voter: VoterState, id: number, ok: boolean, now: Instant): Voted => {
   const effects: Effect[] = [];
+  let { promiseUntil } = voter;
   for (const waiting of voter.pending) {
     if (waiting.id !== id) continue;
     const message = ok ? waiting.answer : waiting.otherwise;
-    if (message) effects.push(send(waiting.to, message));
+    if (!message) continue;
+    if (isPromise(message)) {
+      if (!isHolder(voter, waiting.to, message.term)) continue;
+      promiseUntil = Math.max(promiseUntil, now + (voter.record?.maxLeaseMs ?? 0));
+    }
+    effects.push(send(waiting.to, message));
   }
   const written = ok ? voter.writing.find((w) => w.id === id) : undefined;
   return {
     voter: {
       ...voter,
+      promiseUntil,
       pending: voter.pending.filter((p) => p.id !== id),
       writing: voter.writing.filter((w) => w.id !== id),
       durable: written && written.maxTerm >= voter.durable.maxTerm ? written : voter.durable,
@@ -297,9 +305,15 @@ export const onPersisted = (voter: VoterState, id: number, ok: boolean): Voted =
   };
 };
 
+const isPromise = (message: Message): message is Extract<Message, { kind: 'ack' | 'vote' }> =>
+  message.kind === 'ack' || (message.kind === 'vote' && message.verdict.granted);
+
+const isHolder = ({ record, released }: VoterState, name: VoterName, term: Term): boolean =>
+  record?.maxTerm === term && record.holder === name && released?.term !== term;
+
 /** A VOTE? already granted whose answer was lost; granting it once more changes nothing but the promise. */
 const isRepeatedVote = (voter: VoterState, from: VoterName, vote: VoteRequest): boolean =>
-  voter.record?.maxTerm === vote.term && voter.record.holder === from && voter.released?.term !== vote.term;
+  isHolder(voter, from, vote.term);
 
 const answerAgain = (voter: VoterState, from: VoterName, vote: VoteRequest, now: Instant): Voted => {
   const { record } = voter;

@@ -41,7 +41,7 @@ export const stepWitness = (
 };
 
 const decide = (voter: VoterState, event: WitnessEvent, now: Instant): Voted => {
-  if (event.type === 'persisted') return onPersisted(voter, event.id, event.ok);
+  if (event.type === 'persisted') return onPersisted(voter, event.id, event.ok, now);
   const { from, message } = event;
   if (!voter.nodes.includes(from) || !isPlausible(message)) return { voter, effects: [] };
   switch (message.kind) {

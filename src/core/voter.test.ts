@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import type { Beat } from './message.js';
+import { createVoter, emptyRecord, onBeat, onPersisted, onVote, type VoterState } from './voter.js';
+
+const LEASE_MS = 300;
+
+/** Of a witness that has promised itself to db1, the owner of term 4. */
+const RECORD = { ...emptyRecord(), maxTerm: 4, holder: 'db1', servedTerm: 4, maxLeaseMs: LEASE_MS } as const;
+
+const fresh = (): VoterState => ({
+  ...createVoter({ name: 'w1', nodes: ['db1', 'db2'], record: RECORD, quorumToLearn: () => false }, 0),
+  muteUntil: 0,
+});
+
+const BEAT: Beat = {
+  kind: 'beat',
+  beat: 17,
+  role: 'active',
+  term: 4,
+  owner: true,
+  leaseMs: LEASE_MS,
+  dataTerm: 4,
+  servedTerm: 4,
+  sync: false,
+  priority: 100,
+  health: 'ok',
+  cause: '',
+  unfit: '',
+  holds: [],
+  position: '',
+  readOnly: false,
+  replicating: true,
+  lagMs: 0,
+  progress: '',
+  pause: RECORD.pause,
+  finalPosition: '',
+  applied: '',
+  sinceMs: 5_000,
+  wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
+  wishAnswer: { id: 0, outcome: 'none', text: '' },
+};
+
+const vote = { kind: 'vote?', term: 5, dataTerm: 4, leaseMs: LEASE_MS } as const;
+
+/** The owner's BEAT says that semi-sync is off, which has to be written before it is acknowledged. */
+const askedToWrite = () => {
+  const { voter, effects } = onBeat(fresh(), 'db1', BEAT, 1_000);
+  const [write] = effects.filter((effect) => effect.type === 'persist');
+  if (write === undefined) throw new Error('nothing is written');
+  return { voter, id: write.id };
+};
+
+describe('an answer that waits for a slow disk', () => {
+  it('promises from when it is given', () => {
+    const { voter, id } = askedToWrite();
+    const { voter: later, effects } = onPersisted(voter, id, true, 1_200);
+    expect(effects).toMatchObject([{ type: 'send', to: 'db1', message: { kind: 'ack', beat: 17 } }]);
+    expect(onVote(later, 'db2', vote, 1_400).effects).toMatchObject([
+      { message: { kind: 'vote', verdict: { granted: false, why: 'promised' } } },
+    ]);
+  });
+
+  it('is not given once another has the vote', () => {
+    const { voter, id } = askedToWrite();
+    const voted = onVote(voter, 'db2', vote, 1_400);
+    expect(voted.voter.record).toMatchObject({ maxTerm: 5, holder: 'db2' });
+    expect(onPersisted(voted.voter, id, true, 1_500).effects).toEqual([]);
+  });
+});
