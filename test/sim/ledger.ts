@@ -61,9 +61,9 @@ export interface Ledger {
   /** By host. */
   readonly terms: Map<string, { readonly life: number; readonly term: number }>;
   readonly durableTerms: Map<string, number>;
-  /** What each voter last promised, until when in true time; and the terms whose owners gave them up. */
+  /** What each voter last promised, until when in true time; and by node the newest term that it gave back. */
   readonly promises: Map<string, { readonly to: string; readonly term: number; readonly until: number }>;
-  readonly released: Set<number>;
+  readonly released: Map<string, number>;
   readonly dataTerms: [number, number];
   /** By node, as it won its term: the newest term that it knew to have served. */
   readonly knownServed: [number, number];
@@ -97,7 +97,7 @@ export const createLedger = (): Ledger => ({
   terms: new Map(),
   durableTerms: new Map(),
   promises: new Map(),
-  released: new Set(),
+  released: new Map(),
   dataTerms: [0, 0],
   knownServed: [0, 0],
   recordLost: new Set(),
@@ -237,6 +237,11 @@ export const observeEffect = (world: World, host: Host, _agent: Agent, effect: E
   if ((from === 'active' || from === 'handing-off') && to !== 'active') checkDisplaced(world, host, cause);
 };
 
+/** Who gives a term back has nothing of an earlier one: it asked for the later one as a node that owns none. */
+const noteRelease = (world: World, host: Host, term: number): void => {
+  world.ledger.released.set(host.name, Math.max(term, world.ledger.released.get(host.name) ?? 0));
+};
+
 export const observeSend = (world: World, host: Host, to: string, message: Message): void => {
   // Others act on it from now on, so it must outlive this process.
   const told = message.kind === 'vote' ? message.verdict.granted : message.kind === 'beat' && message.owner;
@@ -244,7 +249,7 @@ export const observeSend = (world: World, host: Host, to: string, message: Messa
     const known = world.ledger.durableTerms.get(host.name) ?? 0;
     if (message.term > known) world.ledger.durableTerms.set(host.name, message.term);
   }
-  if (message.kind === 'release') world.ledger.released.add(message.term);
+  if (message.kind === 'release') noteRelease(world, host, message.term);
   if (message.kind === 'ack') notePromise(world, host, to, message.term);
   if (message.kind !== 'vote' || !message.verdict.granted) return;
   const promised = world.ledger.promises.get(host.name);
@@ -252,7 +257,7 @@ export const observeSend = (world: World, host: Host, to: string, message: Messa
     promised &&
     promised.to !== to &&
     world.now < promised.until - ROUNDING_MS &&
-    !world.ledger.released.has(promised.term)
+    (world.ledger.released.get(promised.to) ?? 0) < promised.term
   )
     violation(
       world,
