@@ -71,6 +71,8 @@ export interface SalvageWords {
   readonly clientProgram: string;
   /** Options that print a range of binary logs as statements with the original GTIDs. */
   printOptions(range: PrintRange): readonly string[];
+  /** Options that print the rows of a binary log for people; `wanted` is the body of a position, and more may come. */
+  listOptions(wanted: string): readonly string[];
   /** The client's option that checks the server's certificate against its name. */
   readonly verifyServer: string;
   /** Lets the agent's user write while clients still cannot; taken back by `readOnlyOn`. Absent: it can. */

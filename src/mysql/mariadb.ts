@@ -94,6 +94,14 @@ const SALVAGE: SalvageWords = {
     `--start-position=${without ?? start}`,
     `--stop-position=${end}`,
   ],
+  // It cannot choose by GTID where two servers have written in one domain.
+  listOptions: () => [
+    '--no-defaults',
+    '--force-if-open',
+    '--skip-annotate-row-events',
+    '--base64-output=decode-rows',
+    '--verbose',
+  ],
   verifyServer: 'ssl-verify-server-cert',
 };
 

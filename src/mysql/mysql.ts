@@ -140,6 +140,13 @@ const SALVAGE: SalvageWords = {
     `--stop-position=${end}`,
     ...(without === undefined ? [] : [`--exclude-gtids=${without}`]),
   ],
+  listOptions: (wanted) => [
+    '--no-defaults',
+    '--force-if-open',
+    `--include-gtids=${wanted}`,
+    '--base64-output=decode-rows',
+    '--verbose',
+  ],
   verifyServer: 'ssl-mode=VERIFY_IDENTITY',
   openForAgent: 'SET GLOBAL super_read_only=OFF',
 };

@@ -9,7 +9,7 @@ import {
   MAX_OPERATION_MS,
   MAX_PAUSE_MS,
 } from '../../control/protocol.js';
-import { type Context, OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './ask.js';
+import { OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './ask.js';
 import { runDoctor } from './doctor.js';
 import { durationUpTo } from './duration.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_USAGE, type ExitStatus } from './exit-status.js';
@@ -17,6 +17,7 @@ import { renderExamples, renderExits, VIPCTL_EXAMPLES, VIPCTL_EXITS } from './he
 import { showHistory } from './history.js';
 import { addImport } from './import.js';
 import { isActive } from './is-active.js';
+import type { NodeContext } from './local-node.js';
 import { DEFAULT_CONFIG, findSocket } from './socket-path.js';
 import { showStatus, showStatusJson, watchStatus } from './status.js';
 import type { Terminal } from './terminal.js';
@@ -80,11 +81,11 @@ export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatu
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
     .exitOverride();
 
-  const withAgent = async (run: (context: Context) => Promise<ExitStatus>): Promise<void> => {
+  const withAgent = async (run: (context: NodeContext) => Promise<ExitStatus>): Promise<void> => {
     const options = program.opts<GlobalOptions>();
     const socket = findSocket(options.socket, options.config);
     if (socket.ok) {
-      end(await run({ terminal, socket: socket.path }));
+      end(await run({ terminal, socket: socket.path, configPath: options.config ?? DEFAULT_CONFIG }));
       return;
     }
     terminal.err(`vipctl: ${socket.text}\n`);
@@ -94,13 +95,14 @@ export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatu
   addMoves(program, withAgent);
   addHolds(program, withAgent);
   addReload(program, withAgent);
+  addComingBack(program, withAgent);
   addDoctor(program, surroundings, end);
   addCheckConfig(program, surroundings, end);
   addImport(program, terminal, end);
   return program;
 };
 
-type WithAgent = (run: (context: Context) => Promise<ExitStatus>) => Promise<void>;
+type WithAgent = (run: (context: NodeContext) => Promise<ExitStatus>) => Promise<void>;
 
 const addQuestions = (program: Command, withAgent: WithAgent): void => {
   program
@@ -190,6 +192,20 @@ const addDoctor = (program: Command, { terminal }: Surroundings, end: (status: E
       const { config = DEFAULT_CONFIG, socket } = program.opts<GlobalOptions>();
       end(await runDoctor(terminal, config, socket, options.json ?? false));
     });
+};
+
+/** What they need is loaded when they are called: no other command but doctor has use for the database client. */
+const addComingBack = (program: Command, withAgent: WithAgent): void => {
+  program
+    .command('divergence')
+    .description('what this node has committed that the active has not, with its rows; keeps the binary logs')
+    .option('--json', 'for programs; the names are documented and stay')
+    .action((options: { json?: true }) =>
+      withAgent(async (context) => {
+        const { showDivergence } = await import('./divergence.js');
+        return showDivergence(context, options.json ?? false);
+      }),
+    );
 };
 
 const addCheckConfig = (program: Command, surroundings: Surroundings, end: (status: ExitStatus) => void): void => {
