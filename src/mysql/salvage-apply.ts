@@ -124,7 +124,7 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
  * The login as an option file without a name: neither arguments, environment nor a directory show it, and it is gone with
  * the last descriptor.
  */
-const writeLogin = async (
+export const writeLogin = async (
   target: Target,
   { user, password, tls }: Credentials,
   verifyServer: string,
