@@ -15,7 +15,7 @@ _vipctl() {
       -*) ;;
       *)
         case "$path $word" in
-          ' status' | ' history' | ' is-active' | ' switchover' | ' promote' | ' pause' | ' resume' | ' maintenance' | ' reload' | ' doctor' | ' check-config' | ' import' | ' help') path="$path $word" ;;
+          ' status' | ' history' | ' is-active' | ' switchover' | ' promote' | ' pause' | ' resume' | ' maintenance' | ' reload' | ' divergence' | ' rejoin' | ' doctor' | ' check-config' | ' import' | ' help') path="$path $word" ;;
         esac
         ;;
     esac
@@ -69,7 +69,7 @@ _vipctl() {
   local words=
   case $path in
     '')
-      words='status history is-active switchover promote pause resume maintenance reload doctor check-config import help|-V --version --config --socket -h --help'
+      words='status history is-active switchover promote pause resume maintenance reload divergence rejoin doctor check-config import help|-V --version --config --socket -h --help'
       ;;
     ' status')
       words='|--json --watch -h --help'
@@ -97,6 +97,12 @@ _vipctl() {
       ;;
     ' reload')
       words='|-h --help'
+      ;;
+    ' divergence')
+      words='|--json -h --help'
+      ;;
+    ' rejoin')
+      words='|--discard --keep --yes -h --help'
       ;;
     ' doctor')
       words='|--json -h --help'

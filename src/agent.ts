@@ -33,6 +33,8 @@ import { createJournal } from './host/journal.js';
 import type { Logger } from './host/log.js';
 import { createRecordStore } from './host/store.js';
 import type { ServiceManager } from './host/systemd.js';
+import { BACKUP } from './mysql/backup-messages.js';
+import { createBackupShip } from './mysql/backup-ship.js';
 import { loadCredentials } from './mysql/credentials.js';
 import { createDatabase } from './mysql/database.js';
 import { createSalvage, SALVAGE } from './mysql/salvage.js';
@@ -287,6 +289,13 @@ export const createAgent = (options: AgentOptions): Agent => {
         keys: config.keys,
         handlers: {
           [SALVAGE]: (request, answer, signal) => salvage.handler(request, answer, signal),
+          [BACKUP]: createBackupShip({
+            database,
+            target: databaseTarget(config),
+            credentials: () => inForce.credentials,
+            isActive: () => loop.state()?.role === 'active',
+            log: (level, fields, text) => log[level](fields, text),
+          }),
           [DOCTOR]: async () => collectFacts(options.version, inForce.config, loop.state(), boottimeMs(), Date.now()),
         },
         nowMs: boottimeMs,

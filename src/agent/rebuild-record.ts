@@ -8,6 +8,9 @@ import { readBeginning, replaceFile } from '../host/durable-file.js';
 export const STAGES = ['copy', 'prepare', 'move-out', 'move-in', 'position', 'channel', 'judgement'] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** Until then nothing of this node's own has been touched. */
+export const isCopying = (stage: Stage): boolean => stage === 'copy' || stage === 'prepare';
+
 const record = z.object({
   format: z.literal(1),
   stage: z.enum(STAGES),

@@ -25,7 +25,8 @@ export interface RebuildPair {
   run(options?: Partial<RebuildOptions>): ReturnType<typeof rebuild>;
 }
 
-const KEY = Buffer.alloc(32, 'rebuild lab');
+export const KEY = Buffer.alloc(32, 'rebuild lab');
+const COMMON = { group: 'shop', keys: [KEY], nowMs: () => performance.now(), log: () => undefined };
 
 export const startRebuildPair = async (cleanup: Cleanup): Promise<RebuildPair> => {
   const { active, standby } = await splitPair(cleanup, KINDS.mariadb);
@@ -59,6 +60,30 @@ export const startRebuildPair = async (cleanup: Cleanup): Promise<RebuildPair> =
 
 /** Both ends on one address: only the asking end of the second is used. */
 const channelTo = async (cleanup: Cleanup, active: Server, isActive: () => boolean): Promise<AgentChannel> => {
+  const address = { address: '127.0.0.1', port: await freePort() };
+  await serveBackups(cleanup, active, { self: address, peer: address }, isActive);
+  return createAgentChannel({
+    ...COMMON,
+    listen: { ...address, port: 0 },
+    self: 'db2',
+    peer: 'db1',
+    peerAddress: address,
+    handlers: {},
+  });
+};
+
+interface Address {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What db1's agent has for db2. */
+export const serveBackups = async (
+  cleanup: Cleanup,
+  active: Server,
+  addresses: { readonly self: Address; readonly peer: Address },
+  isActive: () => boolean,
+): Promise<void> => {
   const target = { socket: active.socket };
   const database = createDatabase({
     ...target,
@@ -69,31 +94,23 @@ const channelTo = async (cleanup: Cleanup, active: Server, isActive: () => boole
   });
   cleanup.push(() => database.stop());
   const ship = createBackupShip({ database, target, credentials: () => AGENT, isActive, log: () => undefined });
-  const address = '127.0.0.1';
-  const port = await freePort();
-  const common = { group: 'shop', keys: [KEY], nowMs: () => performance.now(), log: () => undefined };
-  const peerAddress = { address, port };
   const served = createAgentChannel({
-    ...common,
-    listen: { address, port },
+    ...COMMON,
+    listen: addresses.self,
     self: 'db1',
     peer: 'db2',
-    peerAddress,
+    peerAddress: addresses.peer,
     handlers: { [BACKUP]: ship },
   });
   await served.start();
   cleanup.push(() => served.close());
-  return createAgentChannel({
-    ...common,
-    listen: { address, port: 0 },
-    self: 'db2',
-    peer: 'db1',
-    peerAddress,
-    handlers: {},
-  });
 };
 
-const makeService = async (cleanup: Cleanup, server: Server): Promise<Pick<RebuildOptions, 'stop' | 'start'>> => {
+/** Commands that stop and start it, as those of a service do. */
+export const makeService = async (
+  cleanup: Cleanup,
+  server: Server,
+): Promise<Pick<RebuildOptions, 'stop' | 'start'>> => {
   const pidFile = join(server.dir, 'mysqld.pid');
   const stop = join(server.dir, 'stop');
   const start = join(server.dir, 'start');

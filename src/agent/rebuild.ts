@@ -19,7 +19,7 @@ import { DatabaseError } from '../mysql/errors.js';
 import type { Link } from '../mysql/links.js';
 import { setRebuiltPosition } from '../mysql/rebuilt-position.js';
 import type { SalvageChannel } from '../mysql/salvage.js';
-import { loadRebuild, type RebuildRecord, type Stage, saveRebuild } from './rebuild-record.js';
+import { isCopying, loadRebuild, type RebuildRecord, type Stage, saveRebuild } from './rebuild-record.js';
 
 export interface RebuildOptions {
   /** A login at the local server. @throws DatabaseError */
@@ -62,7 +62,7 @@ export const rebuild = async (options: RebuildOptions): Promise<{ readonly oldDa
 const beginOrResume = async ({ recordPath, link, active, say }: RebuildOptions): Promise<RebuildRecord> => {
   const found = await loadRebuild(recordPath);
   // Before the old data is moved, another active means another copy.
-  if (found !== null && (found.active === active || !isBefore(found.stage, 'move-out'))) {
+  if (found !== null && (found.active === active || !isCopying(found.stage))) {
     say(`going on where it stopped: ${WORDS[found.stage]}`);
     return found;
   }
@@ -79,8 +79,6 @@ const beginOrResume = async ({ recordPath, link, active, say }: RebuildOptions):
   await saveRebuild(recordPath, record);
   return record;
 };
-
-const isBefore = (stage: Stage, other: 'move-out'): boolean => ['copy', 'prepare'].includes(stage) && other !== stage;
 
 const WORDS = {
   copy: 'copying the data',

@@ -39,6 +39,7 @@ export const buildConfig = (file: VipdFile, self: string, keys: readonly Buffer[
     control: file.control,
     http: file.http ?? null,
     stateDirectory: file.state_directory,
+    rejoin: { stop: file.rejoin.stop ?? null, start: file.rejoin.start ?? null },
     ...buildMoves(file),
   };
 };

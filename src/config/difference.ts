@@ -72,6 +72,8 @@ const RULES: Readonly<Record<keyof VipdConfig, readonly Rule[]>> = {
     ['promotion.salvage', (c) => c.promotion.salvage, null],
     ['promotion.max_loss', (c) => c.promotion.maxLossMs, null],
   ],
+  // Read by vipctl alone, each time.
+  rejoin: [['rejoin', (c) => c.rejoin, null]],
   standbyVip: [['standby_vip', (c) => c.standbyVip, EACH]],
   agents: [['agents.port', (c) => c.agents.port, TOGETHER]],
   hooks: [

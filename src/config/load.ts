@@ -101,10 +101,17 @@ const loadWitness = (path: string, source: Source, files: FileSystem): LoadResul
   return { ok: true, config, warnings: place(path, source, stateWarnings(file.state_directory)) };
 };
 
-const checkNamedFiles = ({ mysql, checks, fence }: Partial<VipdFile>, files: FileSystem): readonly Problem[] => [
+const checkNamedFiles = (
+  { mysql, checks, fence, rejoin }: Partial<VipdFile>,
+  files: FileSystem,
+): readonly Problem[] => [
   ...(mysql === undefined ? [] : checkSecret(files, ['mysql', 'defaults_file'], mysql.defaults_file)),
   ...(checks ?? []).flatMap(({ command }, index) => checkProgram(files, ['checks', index, 'command'], command[0])),
   ...(fence === undefined ? [] : checkProgram(files, ['fence', 'command'], fence.command[0])),
+  ...(['stop', 'start'] as const).flatMap((key) => {
+    const command = rejoin?.[key];
+    return command === undefined ? [] : checkProgram(files, ['rejoin', key], command[0]);
+  }),
 ];
 
 interface Checked<S extends z.ZodRawShape> {

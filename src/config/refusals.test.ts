@@ -97,12 +97,12 @@ describe('one wrong value is told with its line, what is wrong and what would be
     [
       'gateways:',
       'constructor: 1\ngateways:',
-      'vipd.yaml:19:1: constructor: "constructor" is not a known key; known here: group, node, nodes, witnesses, key_file, vip, heartbeat, mysql, checks, gateways, fence, guard, moves, promotion, standby_vip, agents, hooks, control, http, state_directory',
+      'vipd.yaml:19:1: constructor: "constructor" is not a known key; known here: group, node, nodes, witnesses, key_file, vip, heartbeat, mysql, checks, gateways, fence, guard, moves, promotion, rejoin, standby_vip, agents, hooks, control, http, state_directory',
     ],
     [
       'gateways:',
       '__proto__: 1\ngateways:',
-      'vipd.yaml:19:1: __proto__: "__proto__" is not a known key; known here: group, node, nodes, witnesses, key_file, vip, heartbeat, mysql, checks, gateways, fence, guard, moves, promotion, standby_vip, agents, hooks, control, http, state_directory',
+      'vipd.yaml:19:1: __proto__: "__proto__" is not a known key; known here: group, node, nodes, witnesses, key_file, vip, heartbeat, mysql, checks, gateways, fence, guard, moves, promotion, rejoin, standby_vip, agents, hooks, control, http, state_directory',
     ],
     // Durations, numbers, words.
     ['interval: 100ms', 'interval: 100', 'vipd.yaml:12:13: heartbeat.interval: 100 has no unit; write 100ms'],

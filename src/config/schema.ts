@@ -175,6 +175,19 @@ const promotion = section({
     ),
 });
 
+const rejoin = section({
+  stop: command()
+    .optional()
+    .describe(
+      'Stops the local server, for `vipctl rejoin --discard`; /usr/bin/systemctl stop mariadb unless given. It returns once the server has ended.',
+    ),
+  start: command()
+    .optional()
+    .describe(
+      'Starts it again; /usr/bin/systemctl start mariadb unless given. What it leaves running must have a session of its own (setsid).',
+    ),
+});
+
 const standbyVip = section({
   addresses: list(addressWithPrefix(), { min: 1, max: 8, hint: 'write a list such as [10.99.0.101/24]' }).describe(
     'Addresses for readers, held by the standby; by the active where the standby is not fit.',
@@ -247,6 +260,7 @@ export const vipdShape = {
     ),
   moves: moves.prefault({}).describe('Keeps the VIP from moving too often.'),
   promotion: promotion.prefault({}).describe('What a standby must have before it becomes active.'),
+  rejoin: rejoin.prefault({}).describe('How `vipctl rejoin --discard`, as root, stops and starts the local server.'),
   standby_vip: standbyVip.optional().describe('Addresses for readers.'),
   agents: agents.prefault({}).describe('Connection between the two agents.'),
   hooks: hooks.prefault({}).describe("The operator's programs at a change of roles."),

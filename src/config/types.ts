@@ -95,6 +95,8 @@ export interface VipdConfig {
     readonly salvage: boolean;
     readonly maxLossMs: Millis | 'any';
   };
+  /** Null: as the package's service is stopped and started. */
+  readonly rejoin: { readonly stop: Command | null; readonly start: Command | null };
   readonly standbyVip: { readonly vips: readonly VipConfig[]; readonly maxLagMs: Millis } | null;
   readonly agents: { readonly port: number };
   readonly hooks: { readonly directory: string; readonly timeoutMs: Millis };

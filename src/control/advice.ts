@@ -21,7 +21,8 @@ const ADVICE = {
   paused: (s) => commandOn('vipctl resume', s),
   maintenance: (s) => commandOn('vipctl maintenance off', s),
   stale: promoteAnyway,
-  quarantined: (s) => `save its extra transactions if they matter, then rebuild ${s.node} from ${s.peer}`,
+  quarantined: (s) =>
+    `${commandOn('vipctl divergence', s)} shows them; ${commandOn('vipctl rejoin', s)} tells how it comes back`,
   cooldown: (s) => `wait, or move by hand: ${commandOn('vipctl switchover', s)}`,
   flapping: (s) => `find the cause in "vipctl history", then ${commandOn('vipctl resume', s)}`,
   loss: promoteAnyway,

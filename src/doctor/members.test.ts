@@ -30,6 +30,7 @@ const config: VipdConfig = {
   guard: 'nftables',
   moves: { cooldownMs: millis(60_000), maxFailovers: 3, windowMs: millis(600_000) },
   promotion: { catchUpTimeoutMs: millis(30_000), salvage: true, maxLossMs: millis(5_000) },
+  rejoin: { stop: null, start: null },
   standbyVip: null,
   agents: { port: 8695 },
   hooks: { directory: '/etc/vipd/hooks.d', timeoutMs: millis(10_000) },

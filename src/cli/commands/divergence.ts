@@ -57,6 +57,7 @@ export const withNode = async (
 
 /** Compares this node with the active, and keeps what only this one has. */
 export const judge = async (node: LocalNode, what: string, signal: AbortSignal): Promise<Judged> => {
+  standingOf(await node.status(), what);
   const link = await node.link();
   const position = await link.flavour.readPosition((sql) => link.session.query(sql, PROMPT_MS));
   const standing = await settled(node, position, what);
@@ -72,10 +73,11 @@ export const judge = async (node: LocalNode, what: string, signal: AbortSignal):
 const settled = async (node: LocalNode, position: string, what: string): Promise<Standing> => {
   for (let attempt = 1; ; attempt += 1) {
     const standing = standingOf(await node.status(), what);
-    const { active } = standing;
+    const { self, active } = standing;
     if (active.position === '')
       throw new CommandError(`the position of ${active.name} is not known here; ask again, or look at its database`);
-    if (differencePosition(position, active.position) === '' || attempt >= SETTLE_TRIES) return standing;
+    const moves = self.replication.running === true && attempt < SETTLE_TRIES;
+    if (!moves || differencePosition(position, active.position) === '') return standing;
     await sleep(SETTLE_MS);
   }
 };

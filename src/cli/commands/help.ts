@@ -11,6 +11,8 @@ export const VIPCTL_EXAMPLES: readonly Example[] = [
   ['vipctl switchover', 'move to the standby'],
   ['vipctl pause --for 30m', 'nothing moves by itself for half an hour'],
   ['vipctl history -n 20', 'the last changes, refusals and steps'],
+  ['vipctl divergence', 'what a quarantined node has that the active has not'],
+  ['vipctl rejoin --discard', 'rebuild it from the active'],
   ['vipctl is-active && run-backup', 'only where this node is active'],
 ];
 

@@ -206,6 +206,19 @@ const addComingBack = (program: Command, withAgent: WithAgent): void => {
         return showDivergence(context, options.json ?? false);
       }),
     );
+  program
+    .command('rejoin')
+    .description('brings a quarantined node back; without an option it tells how')
+    .addOption(new Option('--discard', 'rebuild it from the active; its old data stays aside').conflicts('keep'))
+    .option('--keep', 'it keeps its data, once the active has the same rows')
+    .option('--yes', 'do not ask')
+    .action((options: { discard?: true; keep?: true; yes?: true }) =>
+      withAgent(async (context) => {
+        const { rejoin } = await import('./rejoin.js');
+        const way = options.discard ? 'discard' : options.keep ? 'keep' : 'tell';
+        return rejoin(context, { way, yes: options.yes ?? false });
+      }),
+    );
 };
 
 const addCheckConfig = (program: Command, surroundings: Surroundings, end: (status: ExitStatus) => void): void => {
