@@ -55,7 +55,7 @@ systemctl restart mariadb
 # The privileges that this build asks for, from the list that it checks at its start.
 grants() {
   node --input-type=module - "$1" <<'JS'
-import { grantStatements } from '/opt/vipd/dist/src/mysql/grants.js';
+import { grantStatements } from '/usr/lib/vipd/dist/src/mysql/grants.js';
 console.log(grantStatements('mariadb', process.argv[2]).join(';\n') + ';');
 JS
 }

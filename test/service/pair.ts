@@ -1,0 +1,135 @@
+/** A pair and its witness on booted machines, installed and set up as an operator would: packages, then the provision scripts. */
+
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Report } from '../../src/control/report.js';
+import type { NodeStatus } from '../../src/control/status.js';
+import type { CommandResult } from '../lab/command.js';
+import { ROOT } from '../lab/programs.js';
+import { LAB_ROOT } from '../lab/sandbox.js';
+import { ADDRESSES, addressesOf, buildTopology, NODES, type NodeName, VIP4 } from '../lab/topology.js';
+import { waitFor } from '../lab/wait.js';
+import type { Ground } from './ground.js';
+import { createMachine, type Machine, type MachineName, mountCgroups, NETWORK } from './machine.js';
+
+/** Ample on a busy machine; every wait is over as soon as it can be. */
+export const PATIENCE_MS = 120_000;
+
+export interface Pair {
+  readonly machines: Readonly<Record<MachineName, Machine>>;
+  readonly appPassword: string;
+  vipctl(node: NodeName, ...args: readonly string[]): Promise<CommandResult>;
+  /** What a node says of the group. */
+  status(node: NodeName): Promise<Report>;
+  self(node: NodeName): Promise<NodeStatus>;
+  /** One is active, the other a fit standby, and replication is in sync. */
+  whole(): Promise<void>;
+  active(): Promise<NodeName>;
+  holdsVip(node: NodeName): Promise<boolean>;
+  isReadOnly(node: NodeName): Promise<boolean>;
+  /** SQL as root of that host's server; rows as the client prints them. */
+  sql(node: NodeName, statement: string): Promise<string>;
+  destroy(): Promise<void>;
+}
+
+export const peerOf = (node: NodeName): NodeName => (node === 'db1' ? 'db2' : 'db1');
+
+/** `apt-get install` of local files, without a question. */
+export const install = (machine: Machine, ...packages: readonly string[]): Promise<string> => {
+  const inside = packages.map((file) => {
+    mkdirSync(join(machine.root, 'root/packages'), { recursive: true });
+    copyFileSync(file, join(machine.root, 'root/packages', basename(file)));
+    return `/root/packages/${basename(file)}`;
+  });
+  return machine.run('env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-qy', ...inside);
+};
+
+export const createPair = async ({ base, packages }: Ground): Promise<Pair> => {
+  await mountCgroups();
+  await buildTopology(NETWORK);
+  const names = [...NODES, 'w1'] as const;
+  const [db1, db2, w1] = await Promise.all([
+    createMachine('db1', base),
+    createMachine('db2', base),
+    createMachine('w1', base),
+  ]);
+  const machines = { db1, db2, w1 };
+  const secrets = newSecrets();
+  for (const name of names) {
+    const machine = machines[name];
+    for (const [file, secret] of Object.entries(secrets)) machine.write(`root/vipd-secrets/${file}`, secret, 0o600);
+    for (const script of ['database.sh', 'witness.sh']) {
+      machine.write(`root/${script}`, readFileSync(join(ROOT, 'scripts/provision', script), 'utf8'), 0o755);
+    }
+    await machine.boot();
+  }
+  await install(w1, packages.vipd, packages.witness);
+  await w1.run('systemctl', 'disable', '--now', 'mariadb.service');
+  await w1.run('/root/witness.sh');
+  for (const node of NODES) {
+    await install(machines[node], packages.vipd);
+    await machines[node].run('/root/database.sh', node === 'db1' ? '1' : '2', ADDRESSES[peerOf(node)].ipv4);
+  }
+  const pair = assemble(machines, secrets['app-password']);
+  await pair.whole();
+  return pair;
+};
+
+const newSecrets = () => {
+  const secret = (): string => `${randomBytes(32).toString('hex')}\n`;
+  return {
+    key: secret(),
+    'agent-password': secret(),
+    'replication-password': secret(),
+    'app-password': secret(),
+  } as const;
+};
+
+const assemble = (machines: Pair['machines'], appPassword: string): Pair => {
+  const vipctl: Pair['vipctl'] = (node, ...args) => machines[node].attempt('vipctl', ...args);
+  const status = async (node: NodeName): Promise<Report> => {
+    const { stdout, stderr } = await vipctl(node, 'status', '--json');
+    if (stdout === '') throw new Error(`vipctl status on ${node}: ${stderr}`);
+    return JSON.parse(stdout) as Report;
+  };
+  const self = async (node: NodeName): Promise<NodeStatus> => {
+    const found = (await status(node)).nodes.find((one) => one.self);
+    if (found === undefined) throw new Error(`${node} does not know itself`);
+    return found;
+  };
+  const sql: Pair['sql'] = async (node, statement) =>
+    (await machines[node].run('mariadb', '--batch', '--skip-column-names', '-e', statement)).trim();
+  const active = async (): Promise<NodeName> => {
+    for (const node of NODES) {
+      if ((await vipctl(node, 'is-active')).stdout.trim() === 'active') return node;
+    }
+    throw new Error('nobody is active');
+  };
+  return {
+    machines,
+    appPassword: appPassword.trim(),
+    vipctl,
+    status,
+    self,
+    active,
+    sql,
+    whole: () =>
+      waitFor(
+        async () => {
+          const { headline, problems } = await status(await active());
+          return problems.length === 0 || `${headline}; ${problems.map(({ text }) => text).join('; ')}`;
+        },
+        'the pair is whole',
+        PATIENCE_MS,
+      ),
+    holdsVip: async (node) => (await addressesOf(node)).includes(VIP4),
+    isReadOnly: async (node) => (await sql(node, 'SELECT @@global.read_only')) !== '0',
+    destroy: async () => {
+      for (const machine of Object.values(machines)) await machine.destroy();
+    },
+  };
+};
+
+/** Where the machines and the load keep their records. */
+export const RECORDS = LAB_ROOT;
