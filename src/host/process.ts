@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, accountOf } from './account.js';
+import { mayChangeUser } from './capabilities.js';
 import { captureOutput } from './output.js';
 import { goLast } from './priority.js';
 import { groupIsAlive, signalGroup } from './process-group.js';
@@ -21,6 +22,9 @@ const REAP_POLL_MS = 10;
 /** POSIX, "Exit Status for Commands": 126 found but not executable, 127 not found. */
 const CANNOT_RUN_CODES: readonly number[] = [126, 127];
 const SHELL = '/bin/sh';
+const SETPRIV = '/usr/bin/setpriv';
+/** Ambient ones go with the inheritable (capabilities(7)). */
+const WITHOUT_CAPABILITIES = ['--inh-caps=-all'] as const;
 /** The name under which that shell reports that it could not run the program. */
 const TRAMPOLINE_NAME = 'vipd-exec';
 
@@ -203,30 +207,33 @@ const trampoline = (request: ProcessRequest): Launch => {
   if (request.user === undefined) return ourselves(request.command);
   const account = accountOf(request.user);
   if (account.kind === 'unknown') return { kind: 'impossible', why: `cannot run ${program}: ${account.why}` };
-  const ourUid = process.geteuid?.() ?? 0;
-  if (account.uid === ourUid) return ourselves(request.command);
-  if (ourUid !== 0) {
-    const why = `cannot run ${program} as ${request.user}: only root can change user, and this is user id ${ourUid}`;
-    return { kind: 'impossible', why };
+  if (account.uid === process.geteuid?.()) return ourselves(request.command);
+  if (!mayChangeUser()) {
+    const why = `cannot run ${program} as ${request.user}: only root, or a process with CAP_SETUID and CAP_SETGID, can change user`;
+    return { kind: 'impossible', why: `${why}, and this is user id ${process.geteuid?.()}` };
   }
   return asUser(account, request.command);
 };
 
-const ourselves = (command: readonly string[]): Launch => ({
-  kind: 'possible',
-  file: SHELL,
-  args: ['-c', 'exec "$@"', TRAMPOLINE_NAME, ...command],
-});
+/**
+ * Root runs a program with what root has here. Under a user of its own the agent has capabilities that a program of the
+ * operator's does not need: ambient ones would be handed on (capabilities(7)), so setpriv(1) takes them off.
+ */
+const ourselves = (command: readonly string[]): Launch => {
+  const exec = [SHELL, '-c', 'exec "$@"', TRAMPOLINE_NAME, ...command];
+  const [file, ...args] = process.geteuid?.() === 0 ? exec : [SETPRIV, ...WITHOUT_CAPABILITIES, '--', ...exec];
+  return { kind: 'possible', file: file ?? SHELL, args };
+};
 
 /**
  * setpriv(1) and not spawn's uid and gid, which leave the account without its supplementary groups (initgroups(3)). It
- * keeps root's capabilities until it executes something; the shell between them makes that the account's own look-up.
+ * keeps capabilities until it executes something; the shell between them makes that the account's own look-up.
  */
 const asUser = (account: Account, command: readonly string[]): Launch => {
-  const change = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups'];
+  const change = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups', ...WITHOUT_CAPABILITIES];
   return {
     kind: 'possible',
-    file: '/usr/bin/setpriv',
+    file: SETPRIV,
     args: [...change, '--', SHELL, '-c', 'exec "$@"', TRAMPOLINE_NAME, ...command],
   };
 };

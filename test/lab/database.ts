@@ -14,7 +14,7 @@ const RESTART_POLL_MS = 20;
 /** From its own host over the socket, and from the peer's. */
 export const AGENT_ACCOUNTS = ['localhost', '10.99.0.%'].map((host) => `'${AGENT_USER}'@'${host}'`);
 
-const WRITES_TABLE = `CREATE TABLE lab.writes (id BIGINT PRIMARY KEY, client_at BIGINT NOT NULL,
+export const WRITES_TABLE = `CREATE TABLE lab.writes (id BIGINT PRIMARY KEY, client_at BIGINT NOT NULL,
   server_id INT NOT NULL, server_at_us BIGINT NOT NULL, host VARCHAR(64) NOT NULL)`;
 
 const accounts = (kind: ServerKind): readonly string[] => [

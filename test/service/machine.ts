@@ -18,6 +18,9 @@ const SHUTDOWN_MS = 120_000;
 const COMMAND_MS = 120_000;
 /** The kernel's one cgroup hierarchy of version 2; a sandbox does not show it, and systemd wants a part of it. */
 const CGROUPS = '/sys/fs/cgroup';
+/** Where it is, systemd-journald.service(8) keeps the journal over a boot. */
+const JOURNAL = 'var/log/journal';
+const CGROUP_PREFIX = 'vipd-lab-';
 export const NETWORK: TopologyOptions = { secondPath: false };
 
 export interface Machine {
@@ -31,6 +34,8 @@ export interface Machine {
   /** A command in it, as root; rejects on any exit status but 0. */
   run(...argv: readonly string[]): Promise<string>;
   attempt(...argv: readonly string[]): Promise<CommandResult>;
+  /** What its journal says, of all its boots, also while it is off. */
+  journal(...options: readonly string[]): Promise<readonly string[]>;
   /** `systemctl poweroff`, to the end. */
   powerOff(): Promise<void>;
   /** Every process of it dead at once; its disk stays. */
@@ -44,6 +49,11 @@ export interface Machine {
 /** Once in a sandbox, before the first machine. */
 export const mountCgroups = async (): Promise<void> => {
   await run(['mount', '-t', 'cgroup2', 'cgroup2', CGROUPS]);
+  // What a run left that was killed: nothing but the names.
+  for (const name of readdirSync(CGROUPS)) {
+    const left = join(CGROUPS, name);
+    if (name.startsWith(CGROUP_PREFIX) && isEmpty(left)) removeCgroup(left);
+  }
 };
 
 /** A machine on `base`, a root directory that it only reads, in the place of the lab's host of that name. */
@@ -52,12 +62,13 @@ export const createMachine = async (name: MachineName, base: string): Promise<Ma
   const root = join(directory, 'root');
   const consoleLog = join(directory, 'console.log');
   // The process id is that of another pid namespace in each sandbox, the inode of that namespace is not.
-  const cgroup = join(CGROUPS, `vipd-lab-${name}-${await ownNamespace()}`);
+  const cgroup = join(CGROUPS, `${CGROUP_PREFIX}${name}-${await ownNamespace()}`);
   for (const part of ['disk', 'work', 'root']) mkdirSync(join(directory, part), { recursive: true });
   mkdirSync(cgroup, { recursive: true });
   writeFileSync(consoleLog, '');
   const layers = `lowerdir=${base},upperdir=${join(directory, 'disk')},workdir=${join(directory, 'work')}`;
   await run(['mount', '-t', 'overlay', 'overlay', '-o', layers, root]);
+  mkdirSync(join(root, JOURNAL), { recursive: true });
   writeFileSync(join(root, 'etc/hostname'), `${name}\n`);
   writeFileSync(join(root, 'etc/hosts'), `127.0.0.1 localhost ${name}\n::1 localhost\n`);
 
@@ -73,7 +84,7 @@ export const createMachine = async (name: MachineName, base: string): Promise<Ma
     await waitFor(() => isEmpty(cgroup), `${name} has no process left`, SHUTDOWN_MS);
   };
   const powerCut = async (): Promise<void> => {
-    container?.kill('SIGKILL');
+    writeFileSync(join(cgroup, 'cgroup.kill'), '1');
     await gone();
   };
   return {
@@ -96,6 +107,10 @@ export const createMachine = async (name: MachineName, base: string): Promise<Ma
     },
     run: runIn,
     attempt: (...argv) => attemptIn(argv),
+    journal: async (...options) => {
+      const directory = `--directory=${join(root, JOURNAL)}`;
+      return (await run(['journalctl', directory, '--no-pager', '--output=cat', ...options])).split('\n');
+    },
     powerOff: async () => {
       await attemptIn(['systemctl', 'poweroff', '--no-block']);
       await gone();
@@ -148,7 +163,11 @@ const firstProcess = (cgroup: string): string => {
   return first;
 };
 
-const enter = (pid: string): readonly string[] => ['nsenter', '--all', '--root', '--wd', `--target=${pid}`, '--'];
+/** Not with the environment of whoever runs the tests: a login of root's has this one. */
+const enter = (pid: string): readonly string[] => [
+  ...['nsenter', '--all', '--root', '--wd', `--target=${pid}`, '--'],
+  ...['env', '-i', 'HOME=/root', 'LANG=C.UTF-8', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+];
 
 /** cgroups(7): a group and all below it has no process. */
 const isEmpty = (cgroup: string): boolean =>

@@ -6,8 +6,8 @@ import { basename, join } from 'node:path';
 import type { Report } from '../../src/control/report.js';
 import type { NodeStatus } from '../../src/control/status.js';
 import type { CommandResult } from '../lab/command.js';
+import { WRITES_TABLE } from '../lab/database.js';
 import { ROOT } from '../lab/programs.js';
-import { LAB_ROOT } from '../lab/sandbox.js';
 import { ADDRESSES, addressesOf, buildTopology, NODES, type NodeName, VIP4 } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
 import type { Ground } from './ground.js';
@@ -30,8 +30,15 @@ export interface Pair {
   isReadOnly(node: NodeName): Promise<boolean>;
   /** SQL as root of that host's server; rows as the client prints them. */
   sql(node: NodeName, statement: string): Promise<string>;
+  /** The user and the sets of capabilities that the last post-promote hook of a node had. */
+  hookFacts(node: NodeName): Promise<readonly string[]>;
   destroy(): Promise<void>;
 }
+
+/** A hook that tells as whom it was run, and with which capabilities. */
+const HOOK = 'facts';
+const FACTS = '/var/lib/vipd/hook-facts';
+const HOOK_SCRIPT = `#!/bin/sh\n{ id -un; grep -E 'Cap(Eff|Prm|Inh|Amb)' /proc/self/status; } >${FACTS}\n`;
 
 export const peerOf = (node: NodeName): NodeName => (node === 'db1' ? 'db2' : 'db1');
 
@@ -68,13 +75,33 @@ export const createPair = async ({ base, packages }: Ground): Promise<Pair> => {
   await w1.run('systemctl', 'disable', '--now', 'mariadb.service');
   await w1.run('/root/witness.sh');
   for (const node of NODES) {
+    machines[node].write(`etc/vipd/hooks.d/post-promote/${HOOK}`, HOOK_SCRIPT, 0o755);
     await install(machines[node], packages.vipd);
-    await machines[node].run('/root/database.sh', node === 'db1' ? '1' : '2', ADDRESSES[peerOf(node)].ipv4);
+    const serverId = node === 'db1' ? '1' : '2';
+    await orJournal(machines[node], machines[node].run('/root/database.sh', serverId, ADDRESSES[peerOf(node)].ipv4));
   }
   const pair = assemble(machines, secrets['app-password']);
+  for (const node of NODES) {
+    await machines[node].run('sh', '-c', `printf '${CALM}' >>/etc/vipd/vipd.yaml && systemctl restart vipd`);
+    await pair.sql(node, APPLICATION);
+  }
   await pair.whole();
   return pair;
 };
+
+/** A lease that a busy machine does not miss, and no limit to moves: what moves here moves for the reason the test gives. */
+const CALM = 'heartbeat: { dead_after: 10 }\\nmoves: { max_failovers: 100 }\\n';
+
+/** Not logged: each host has them for itself, as its accounts. */
+const APPLICATION = `SET SESSION sql_log_bin = 0; CREATE DATABASE lab; ${WRITES_TABLE};
+  GRANT INSERT ON lab.* TO 'app'@'10.99.0.%'`;
+
+/** What failed on a machine is told by its journal. */
+const orJournal = <T>(machine: Machine, work: Promise<T>): Promise<T> =>
+  work.catch(async (cause: unknown) => {
+    const journal = await machine.run('journalctl', '--no-pager', '-n', '60');
+    throw new Error(`${cause instanceof Error ? cause.message : String(cause)}\n${journal}`, { cause });
+  });
 
 const newSecrets = () => {
   const secret = (): string => `${randomBytes(32).toString('hex')}\n`;
@@ -125,11 +152,9 @@ const assemble = (machines: Pair['machines'], appPassword: string): Pair => {
       ),
     holdsVip: async (node) => (await addressesOf(node)).includes(VIP4),
     isReadOnly: async (node) => (await sql(node, 'SELECT @@global.read_only')) !== '0',
+    hookFacts: async (node) => (await machines[node].run('cat', FACTS)).trim().split('\n'),
     destroy: async () => {
       for (const machine of Object.values(machines)) await machine.destroy();
     },
   };
 };
-
-/** Where the machines and the load keep their records. */
-export const RECORDS = LAB_ROOT;
