@@ -191,7 +191,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     run: (step, stepOptions) => {
       // A step that was given up may still be taking its statement back.
       const outcome = last.then(() => runStep(step, stepOptions));
-      last = outcome;
+      // Whatever went wrong in one step, the next one is carried out.
+      last = outcome.catch(() => undefined);
       return outcome;
     },
     use: (work) => {

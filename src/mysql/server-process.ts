@@ -7,7 +7,7 @@ import { text } from './flavour.js';
 
 export interface ServerProcess {
   /** Asks a server that answers which process it is. Never throws: then it is not known. */
-  readonly learn: (session: Session, deadlineMs: number) => Promise<void>;
+  readonly learn: (session: Pick<Session, 'query'>, deadlineMs: number) => Promise<void>;
   /** SIGKILL to the process that was learnt, if it is still the same one. Answers what was done, or why nothing was. */
   readonly kill: () => { readonly killed: boolean; readonly detail: string };
 }
@@ -55,12 +55,23 @@ export const createServerProcess = (): ServerProcess => {
   };
 };
 
+/** Null: there is no such process, or it is no server. */
 const identify = (pidText: string): Known | null => {
   const pid = Number(pidText.trim());
   if (!Number.isInteger(pid) || pid <= 1) return null;
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const stat = statOf(pid);
+  if (stat === null) return null;
   // The name stands in brackets and may itself hold brackets and spaces.
   const name = basename(stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')));
   const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   return SERVER_NAMES.includes(name) && startTime !== undefined ? { pid, startTime } : null;
+};
+
+const statOf = (pid: number): string | null => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    // It has ended. A service manager that listens for it (systemd.socket(5)) makes its death look like a hang.
+    return null;
+  }
 };
