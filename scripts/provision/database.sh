@@ -50,6 +50,8 @@ plugin_load_add = metadata_lock_info
 # Another door for the agent when max_connections is used up.
 extra_port = 3307
 CNF
+# Debian enables it: systemd would go on listening for a server that has died, and connections to it would hang, not fail.
+systemctl disable --now mariadb.socket
 systemctl restart mariadb
 
 # The privileges that this build asks for, from the list that it checks at its start.

@@ -1,6 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+
+/** Of 10, as systemd-analyze(1) counts. */
+const MAX_EXPOSURE = 3;
 
 const unit = (name: string): readonly string[] =>
   readFileSync(new URL(`../../systemd/${name}`, import.meta.url), 'utf8').split('\n');
@@ -24,6 +29,15 @@ describe.each(['vipd.service', 'vipd@.service', 'vipd-witness.service'])('%s', (
     expect(setting(name, 'RestrictRealtime')).toEqual([]);
     expect(setting(name, 'Nice')).toEqual([String(constants.priority.PRIORITY_HIGHEST)]);
     expect(setting(name, 'CapabilityBoundingSet')).not.toContain('CAP_SYS_NICE');
+  });
+
+  test.skipIf(spawnSync('systemd-analyze', ['--version']).status !== 0)('shuts what it does not need', () => {
+    const path = fileURLToPath(new URL(`../../systemd/${name}`, import.meta.url));
+    const judged = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', path], {
+      encoding: 'utf8',
+    });
+    const [, exposure] = /Overall exposure level for .*: ([\d.]+)/.exec(judged.stdout) ?? [];
+    expect(Number(exposure), judged.stdout + judged.stderr).toBeLessThanOrEqual(MAX_EXPOSURE);
   });
 
   test('is watched by the service manager', () => {
@@ -51,10 +65,12 @@ describe.each(['vipd.service', 'vipd@.service'])('%s', (name) => {
   });
 
   test('keeps the rights that addresses, frames and health scripts need', () => {
-    const held = setting(name, 'CapabilityBoundingSet');
+    const held = setting(name, 'AmbientCapabilities');
     expect(held).toEqual(
       expect.arrayContaining(['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SETUID', 'CAP_SETGID', 'CAP_KILL']),
     );
+    expect(setting(name, 'User')).toEqual(['vipd']);
+    expect(setting(name, 'CapabilityBoundingSet')).toEqual(held);
     expect(setting(name, 'RestrictAddressFamilies')).toEqual(expect.arrayContaining(['AF_NETLINK', 'AF_PACKET']));
   });
 });

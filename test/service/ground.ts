@@ -50,7 +50,9 @@ export const onMachines = (file: string, define: (ground: Ground) => void): void
       process.env[PACKAGES] = packages;
       makePackages(packages);
       const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-      const child = startInSandbox([process.execPath, vitest, 'run', '--root', ROOT, '--project', 'lab', file]);
+      // It takes minutes: each test is told as it ends.
+      const options = ['--root', ROOT, '--project', 'lab', '--reporter', 'verbose'];
+      const child = startInSandbox([process.execPath, vitest, 'run', ...options, file]);
       const [code] = await once(child, 'exit');
       expect(code).toBe(0);
     } finally {

@@ -1,6 +1,7 @@
 /** A host of the lab that boots: systemd in a container (systemd-nspawn(1)), a disk of its own, the lab's network. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -69,6 +70,8 @@ export const createMachine = async (name: MachineName, base: string): Promise<Ma
   const layers = `lowerdir=${base},upperdir=${join(directory, 'disk')},workdir=${join(directory, 'work')}`;
   await run(['mount', '-t', 'overlay', 'overlay', '-o', layers, root]);
   mkdirSync(join(root, JOURNAL), { recursive: true });
+  // Without one the boot counts as the first, and what the packages left disabled is enabled (machine-id(5)).
+  writeFileSync(join(root, 'etc/machine-id'), `${randomBytes(16).toString('hex')}\n`);
   writeFileSync(join(root, 'etc/hostname'), `${name}\n`);
   writeFileSync(join(root, 'etc/hosts'), `127.0.0.1 localhost ${name}\n::1 localhost\n`);
 
