@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every machine: Node 20, and vipd built from the checkout in /vagrant. May be run again.
+# Every machine: Node 20, and vipd's packages made from the checkout in /vagrant. May be run again.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -13,35 +13,24 @@ if [ -d /tmp/vipd-secrets ]; then
 fi
 
 apt-get update -q
-apt-get install -qy ca-certificates rsync
+apt-get install -qy ca-certificates curl gpg rsync
 
-# Debian 12 has Node 18 only; npm's package `node` brings the binary of a newer one.
+# Debian 12 has Node 18 only; NodeSource's repository has newer ones under the same name.
 if ! command -v node >/dev/null || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-  apt-get install -qy nodejs npm
-  npm install --global --no-audit --no-fund node@20
-  hash -r
+  curl -fsSL https://deb.nodesource.com/gpgkey/nodesource-repo.gpg.key | gpg --batch --yes --dearmor -o /usr/share/keyrings/nodesource.gpg
+  echo 'deb [signed-by=/usr/share/keyrings/nodesource.gpg] https://deb.nodesource.com/node_20.x nodistro main' \
+    >/etc/apt/sources.list.d/nodesource.list
+  apt-get update -q
+  apt-get install -qy nodejs
 fi
 
 rsync -a --delete --exclude node_modules --exclude dist /vagrant/ /opt/vipd/
 cd /opt/vipd
 npm ci --no-audit --no-fund
-npm run clean
-npm run build
-npm prune --omit=dev --no-audit --no-fund
-for program in vipd vipctl; do
-  chmod 0755 "dist/src/cli/$program.js"
-  ln -sfn "/opt/vipd/dist/src/cli/$program.js" "/usr/bin/$program"
-done
-
-install -m 0644 systemd/*.service /etc/systemd/system/
-install -D -m 0644 -t /usr/share/man/man8 man/*.8 && install -D -m 0644 -t /usr/share/man/man5 man/*.5
-for program in vipd vipctl; do
-  install -D -m 0644 completions/$program.bash /usr/share/bash-completion/completions/$program
-  install -D -m 0644 completions/_$program /usr/share/zsh/vendor-completions/_$program
-  install -D -m 0644 completions/$program.fish /usr/share/fish/vendor_completions.d/$program.fish
-done
-install -D -m 0644 systemd/sysusers.d/vipd.conf /usr/lib/sysusers.d/vipd.conf
-install -D -m 0644 systemd/tmpfiles.d/vipd.conf /usr/lib/tmpfiles.d/vipd.conf
-systemd-sysusers vipd.conf
-systemd-tmpfiles --create vipd.conf
-systemctl daemon-reload
+packages=/opt/vipd-packages
+rm -rf "$packages"
+# There is no repository here to tell the time.
+SOURCE_DATE_EPOCH=$(stat -c %Y package.json) scripts/package --arch "$(dpkg --print-architecture)" --output "$packages"
+wanted=("$packages"/vipd_*.deb)
+if [ "$(hostname)" = w1 ]; then wanted+=("$packages"/vipd-witness_*.deb); fi
+apt-get install -qy --reinstall "${wanted[@]}"
