@@ -32,6 +32,8 @@ export interface Machine {
   readonly console: string;
   /** Switches it on, with a network as new as a kernel's, and waits until systemd has started everything. */
   boot(): Promise<void>;
+  /** Its systemd runs. */
+  isOn(): boolean;
   /** A command in it, as root; rejects on any exit status but 0. */
   run(...argv: readonly string[]): Promise<string>;
   attempt(...argv: readonly string[]): Promise<CommandResult>;
@@ -108,6 +110,7 @@ export const createMachine = async (name: MachineName, base: string): Promise<Ma
         BOOT_MS,
       );
     },
+    isOn: () => findFirstProcess(cgroup) !== null,
     run: runIn,
     attempt: (...argv) => attemptIn(argv),
     journal: async (...options) => {
@@ -158,11 +161,16 @@ const start = (name: MachineName, root: string, cgroup: string, consoleLog: stri
   return child;
 };
 
-/** Its systemd, by the process id that it has here. */
-const firstProcess = (cgroup: string): string => {
+/** Its systemd, by the process id that it has here; null while it is off, or has not come to systemd yet. */
+const findFirstProcess = (cgroup: string): string | null => {
   const processes = join(cgroup, 'payload', 'init.scope', 'cgroup.procs');
-  const [first] = existsSync(processes) ? readFileSync(processes, 'utf8').split('\n') : [];
-  if (first === undefined || first === '') throw new Error('the machine is off, or has not come to systemd yet');
+  const [first = ''] = existsSync(processes) ? readFileSync(processes, 'utf8').split('\n') : [];
+  return first === '' ? null : first;
+};
+
+const firstProcess = (cgroup: string): string => {
+  const first = findFirstProcess(cgroup);
+  if (first === null) throw new Error('the machine is off, or has not come to systemd yet');
   return first;
 };
 

@@ -129,7 +129,7 @@ const assemble = (machines: Pair['machines'], appPassword: string): Pair => {
     (await machines[node].run('mariadb', '--batch', '--skip-column-names', '-e', statement)).trim();
   const active = async (): Promise<NodeName> => {
     for (const node of NODES) {
-      if ((await vipctl(node, 'is-active')).stdout.trim() === 'active') return node;
+      if (machines[node].isOn() && (await vipctl(node, 'is-active')).stdout.trim() === 'active') return node;
     }
     throw new Error('nobody is active');
   };
