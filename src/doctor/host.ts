@@ -19,7 +19,7 @@ const USEFUL = [
   { bit: 5, name: 'CAP_KILL', why: 'ending health scripts and a mysqld that hangs' },
   { bit: 2, name: 'CAP_DAC_READ_SEARCH', why: 'reading the binary logs, for salvage' },
 ] as const;
-const UNIT = 'give it in the unit (CapabilityBoundingSet=), or run vipd as root';
+const UNIT = 'give it in the unit (AmbientCapabilities=, CapabilityBoundingSet=), or run vipd as root';
 
 export const checkCapabilities = ({ agentPid }: Subject): readonly Finding[] => {
   const whose = agentPid === null ? 'this command, as no agent runs' : `the agent, process ${agentPid}`;

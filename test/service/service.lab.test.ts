@@ -46,11 +46,11 @@ onMachines('test/service/service.lab.test.ts', (ground) => {
     expect(await pair.isReadOnly(peerOf(active))).toBe(true);
   });
 
-  test('the agent has a user of its own, its capabilities and its priority; its hooks have the user only', async () => {
+  test('the agent has a user of its own, its capabilities and real time; its hooks have the user only', async () => {
     const active = await pair.active();
     const pid = await property(active, 'MainPID');
     const machine = pair.machines[active];
-    expect((await machine.run('ps', '-o', 'user=,ni=', '-p', pid)).trim().split(/\s+/)).toEqual(['vipd', '-20']);
+    expect((await machine.run('ps', '-o', 'user=,cls=', '-p', pid)).trim().split(/\s+/)).toEqual(['vipd', 'RR']);
     const status = await machine.run('cat', `/proc/${pid}/status`);
     for (const set of ['CapEff', 'CapBnd']) expect(status).toContain(`${set}:\t${CAPABILITIES}`);
     const none = ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'].map((set) => `${set}:\t0000000000000000`);
