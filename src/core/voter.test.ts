@@ -50,6 +50,11 @@ const askedToWrite = () => {
   return { voter, id: write.id };
 };
 
+it('a BEAT that tells of its term and asks for a longer lease has both written', () => {
+  const { effects } = onBeat(fresh(), 'db1', { ...BEAT, leaseMs: 2 * LEASE_MS }, 1_000);
+  expect(effects).toMatchObject([{ type: 'persist', record: { sync: false, maxLeaseMs: 2 * LEASE_MS } }]);
+});
+
 describe('an answer that waits for a slow disk', () => {
   it('promises from when it is given', () => {
     const { voter, id } = askedToWrite();

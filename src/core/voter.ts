@@ -169,23 +169,24 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
     lastPosition: beat.position === '' ? heard.voter.lastPosition : beat.position,
   };
   const ack: Message = { kind: 'ack', beat: beat.beat, term: beat.term, leaseMs: beat.leaseMs };
-  // A SERVED? is not asked again once a majority recorded it; of a pair without a witness that is the owner alone.
-  if (known && beat.role === 'active' && record.servedTerm < beat.term && beat.servedTerm === beat.term) {
-    const saved = saveThen(promised, { servedTerm: beat.term, sync: false }, from, ack, null);
-    return { voter: saved.voter, effects: [...heard.effects, ...saved.effects] };
-  }
-  // A SERVED? that said so was lost on the way here: `off` is believed from the owner's BEAT as well, `on` is not.
-  if (known && record.sync && !beat.sync && record.servedTerm === beat.term && beat.servedTerm === beat.term) {
-    const saved = saveThen(promised, { sync: false }, from, ack, null);
-    return { voter: saved.voter, effects: [...heard.effects, ...saved.effects] };
-  }
-  // A renewal writes nothing, unless it promises more than was ever promised or follows a term not known yet.
-  if (known && covers(voter.durable, beat)) return { voter: promised, effects: [...heard.effects, send(from, ack)] };
-  // Being written already: the resend that follows in a tenth of an interval is acknowledged.
-  if (known && voter.writing.some((w) => covers(w, beat))) return { voter: promised, effects: heard.effects };
   const patch = { maxTerm: beat.term, holder: from, maxLeaseMs: Math.max(record.maxLeaseMs, beat.leaseMs) };
-  const saved = saveThen(promised, patch, from, ack, null);
+  const served = known ? unheardServed(record, beat) : {};
+  if (Object.keys(served).length === 0) {
+    // A renewal writes nothing, unless it promises more than was ever promised or follows a term not known yet.
+    if (known && covers(voter.durable, beat)) return { voter: promised, effects: [...heard.effects, send(from, ack)] };
+    // Being written already: the resend that follows in a tenth of an interval is acknowledged.
+    if (known && voter.writing.some((w) => covers(w, beat))) return { voter: promised, effects: heard.effects };
+  }
+  const saved = saveThen(promised, { ...patch, ...served }, from, ack, null);
   return { voter: saved.voter, effects: [...heard.effects, ...saved.effects] };
+};
+
+/** What the owner's BEAT tells of its term that a lost SERVED? should have told: it is not asked again once a majority knows. */
+const unheardServed = (record: VoterRecord, beat: Beat): Partial<VoterRecord> => {
+  if (beat.servedTerm !== beat.term) return {};
+  if (beat.role === 'active' && record.servedTerm < beat.term) return { servedTerm: beat.term, sync: false };
+  // `off` is believed from the BEAT as well, `on` is not.
+  return record.sync && !beat.sync && record.servedTerm === beat.term ? { sync: false } : {};
 };
 
 /** SERVED?: only the holder's word counts; an owner we have not heard of yet is adopted. */
