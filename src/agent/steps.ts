@@ -83,7 +83,7 @@ const perform = async (options: StepsOptions, id: number, step: Step, signal: Ab
     case 'gather-evidence': {
       const evidence = await options.gatherEvidence(step.fencePeer, signal);
       // What was given up says nothing of a later question.
-      if (!signal.aborted) options.emit({ type: 'evidence', evidence });
+      if (!signal.aborted) options.emit({ type: 'evidence', id, evidence });
       return { ok: true, detail: evidence.detail };
     }
     case 'database-catch-up':

@@ -23,7 +23,8 @@ export type Event =
   | { readonly type: 'progress'; readonly id: number; readonly text: string }
   | { readonly type: 'persisted'; readonly id: number; readonly ok: boolean; readonly detail: string }
   /** Without a witness: what speaks for and against the peer's death. */
-  | { readonly type: 'evidence'; readonly evidence: Evidence }
+  /** Of the step `gather-evidence`, before its outcome. */
+  | { readonly type: 'evidence'; readonly id: number; readonly evidence: Evidence }
   /** Other settings from now on, and the links that carry the VIPs from now on. */
   | { readonly type: 'reconfigured'; readonly settings: LiveSettings; readonly links: readonly string[] }
   | { readonly type: 'command'; readonly id: number; readonly command: Command };

@@ -53,8 +53,10 @@ export const askGateways = (turn: Turn): void => {
   ask(turn, false);
 };
 
-export const onEvidence = (turn: Turn, found: Evidence): void => {
+/** What an earlier question found out says nothing of when a later one was asked. */
+export const onEvidence = (turn: Turn, id: number, found: Evidence): void => {
   const { s } = turn;
+  if (id !== s.evidence.stepId) return;
   if (found.gateways === 'silent') return onIsolated(turn, found);
   set(turn, { evidence: { ...s.evidence, reachableSince: s.evidence.reachableSince ?? turn.now } });
   if (s.owner) return found.gateways === 'answer' ? onGatewaysAnswer(turn, s.evidence.askedAt) : undefined;

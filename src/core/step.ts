@@ -169,7 +169,7 @@ const handle = (turn: Turn, event: Event): void => {
     case 'persisted':
       return onWritten(turn, event.id, event.ok, event.detail);
     case 'evidence':
-      return onEvidence(turn, event.evidence);
+      return onEvidence(turn, event.id, event.evidence);
     case 'reconfigured':
       return onReconfigured(turn, event.settings, event.links);
     case 'command':

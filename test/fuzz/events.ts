@@ -121,6 +121,7 @@ export const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       type: fc.constant('evidence' as const),
+      id: fc.nat({ max: 60 }),
       evidence: fc.record({
         gateways: fc.constantFrom('answer' as const, 'silent' as const, 'none' as const),
         position: fc.constantFrom('', 'mariadb:0-1-3'),

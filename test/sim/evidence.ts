@@ -20,6 +20,7 @@ export const gatherEvidence = (
   world: World,
   host: Host,
   agent: Agent,
+  id: number,
   fencePeer: boolean,
   answer: (outcome: Outcome) => void,
 ): void => {
@@ -27,7 +28,7 @@ export const gatherEvidence = (
     const tell: Told = (evidence) => {
       log(world, host.name, `evidence: gateways ${evidence.gateways}, database of the peer ${evidence.peerDatabase}`);
       noteEvidence(world, host, evidence, fencePeer);
-      deliver(world, host, agent, { type: 'evidence', evidence });
+      deliver(world, host, agent, { type: 'evidence', id, evidence });
       answer({ ok: true, detail: evidence.detail });
     };
     // A node that is cut off itself takes nobody's database away.

@@ -36,7 +36,7 @@ export const runStep = (world: World, host: Host, agent: Agent, id: number, step
     case 'fence-peer':
       return fencePeer(world, host, agent, id, step.timeoutMs, answer);
     case 'gather-evidence':
-      return gatherEvidence(world, host, agent, step.fencePeer, answer);
+      return gatherEvidence(world, host, agent, id, step.fencePeer, answer);
     default:
       agent.steps.push({ id, start: () => runDatabase(world, host, agent, id, step, answer) });
       return nextStep(agent);

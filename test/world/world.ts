@@ -340,7 +340,7 @@ const runStep = (
   answer: (delay: number, event: Event) => void,
 ): void => {
   if (todo.name === 'gather-evidence')
-    answer(STEP_MS, { type: 'evidence', evidence: gather(world, h, todo.fencePeer) });
+    answer(STEP_MS, { type: 'evidence', id, evidence: gather(world, h, todo.fencePeer) });
   if (h.hanging.has(todo.name)) return;
   const finish = (): Outcome | null => {
     const why = h.failing.get(todo.name);
