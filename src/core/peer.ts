@@ -37,7 +37,8 @@ export const onPeerBeat = (turn: Turn, beat: Beat): void => {
 };
 
 const remember = (turn: Turn, beat: Beat): void => {
-  const { peer, database } = turn.s;
+  const { peer, database, asleep } = turn.s;
+  const asOf = asleep && turn.now < asleep.until ? asleep.from : turn.now;
   const serves = beat.owner && beat.role === 'active';
   const caughtUp = beat.owner && containsPosition(database.received, beat.position);
   // An owner's position travels on when it can no longer tell one: the last word about its data stays known.
@@ -47,7 +48,8 @@ const remember = (turn: Turn, beat: Beat): void => {
       ...peer,
       beat: { ...beat, position },
       heardAt: turn.now,
-      caughtUpAt: caughtUp ? turn.now : peer.caughtUpAt,
+      asOf,
+      caughtUpAt: caughtUp ? asOf : peer.caughtUpAt,
       servedSeen: serves ? Math.max(peer.servedSeen, beat.term) : peer.servedSeen,
       servedSince: serves && beat.term > peer.servedSeen ? turn.now : peer.servedSince,
     },

@@ -76,6 +76,8 @@ export interface NodeState {
   /** What was told last of each cause, so that it is told once; begins anew with each role. */
   readonly notices: ReadonlyMap<string, string>;
   readonly stalls: { readonly count: number; readonly longestMs: Millis };
+  /** The newest stall: what is read until `until` may have lain there since `from`. Null: none yet. */
+  readonly asleep: { readonly from: Instant; readonly until: Instant } | null;
   readonly witnessPollAt: Instant;
   /** This position is applied as the owner's final one. */
   readonly applied: Position;
@@ -91,6 +93,8 @@ export interface Beats {
 export interface PeerView {
   readonly beat: Beat | null;
   readonly heardAt: Instant;
+  /** Its newest BEAT was sent no earlier than then, but for the time on the wire; before `heardAt` only after a stall. */
+  readonly asOf: Instant;
   /** While it owned: our data had all that its BEAT named at this time. */
   readonly caughtUpAt: Instant | null;
   /** It said that it serves, since our start. */

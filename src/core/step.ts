@@ -67,6 +67,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     peer: {
       beat: null,
       heardAt: Number.NEGATIVE_INFINITY,
+      asOf: Number.NEGATIVE_INFINITY,
       caughtUpAt: null,
       servedSeen: 0,
       servedSince: now,
@@ -114,6 +115,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     peerFence: { stepId: null, startedAt: now, last: null },
     notices: new Map(),
     stalls: { count: 0, longestMs: 0 },
+    asleep: null,
     witnessPollAt: Number.NEGATIVE_INFINITY,
     applied: '',
   };
@@ -282,17 +284,19 @@ const onVipLost = (turn: Turn, address: string, restored: boolean): void => {
 };
 
 const onStall = (turn: Turn, forMs: number): void => {
-  const { count, longestMs } = turn.s.stalls;
-  set(turn, { stalls: { count: count + 1, longestMs: Math.max(longestMs, forMs) } });
+  const { stalls, config } = turn.s;
+  set(turn, {
+    stalls: { count: stalls.count + 1, longestMs: Math.max(stalls.longestMs, forMs) },
+    asleep: { from: turn.now - forMs, until: turn.now + config.intervalMs },
+  });
   journal(turn, { kind: 'notice', cause: 'stall', text: `the agent was not scheduled for ${Math.round(forMs)} ms` });
 };
 
 /** Our own report may be newer than the owner's BEAT: then we had it all when that BEAT came. */
 const noteCaughtUp = (turn: Turn): void => {
   const { peer, database } = turn.s;
-  if (!peer.beat?.owner || peer.caughtUpAt === peer.heardAt) return;
-  if (containsPosition(database.received, peer.beat.position))
-    set(turn, { peer: { ...peer, caughtUpAt: peer.heardAt } });
+  if (!peer.beat?.owner || peer.caughtUpAt === peer.asOf) return;
+  if (containsPosition(database.received, peer.beat.position)) set(turn, { peer: { ...peer, caughtUpAt: peer.asOf } });
 };
 
 /** Everything that time or a changed state may have made due. */

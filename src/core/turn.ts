@@ -62,6 +62,7 @@ const copy = (s: NodeState): NodeState => ({
   peerFence: s.peerFence,
   notices: s.notices,
   stalls: s.stalls,
+  asleep: s.asleep,
   witnessPollAt: s.witnessPollAt,
   applied: s.applied,
 });

@@ -155,6 +155,9 @@ const stopMidway = (world: World, host: Host, agent: Agent, todo: readonly (() =
   for (const run of todo.slice(0, done)) run();
   agent.deferred = todo.slice(done);
   agent.stopped = true;
+  // The timer that would have been set after them is overdue when it wakes, and tells of the stall (agent/loop.ts).
+  if (agent.state) agent.due = world.core.wakeAt(agent.state, localTime(world, host));
+  agent.wakeToken += 1;
   log(world, host.name, `SIGSTOP after ${done} of ${todo.length} effects`);
 };
 

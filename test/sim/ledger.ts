@@ -344,8 +344,16 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
         wasFenced || lately(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
       );
     default:
-      return commanded || lately(['check-fails', 'made-read-only', 'mysqld-kill']);
+      return commanded || lately(['check-fails', 'mysqld-kill']) || wasMadeReadOnly(world, host);
   }
+};
+
+/** Since it took its place: with nobody to hand off to, it keeps the VIP over a read-only database for as long as that lasts. */
+const wasMadeReadOnly = (world: World, host: Host): boolean => {
+  const since = host.clock.when(host.agent?.state?.lastChangeAt ?? Number.POSITIVE_INFINITY);
+  return world.plan.faults.some(
+    (fault) => fault.kind === 'made-read-only' && fault.host === host.name && fault.at > since && fault.at <= world.now,
+  );
 };
 
 export const noteCommand = (world: World, _command: Command): void => {
