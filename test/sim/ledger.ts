@@ -233,8 +233,8 @@ export const observeEffect = (world: World, host: Host, _agent: Agent, effect: E
     return;
   }
   if (effect.type !== 'journal' || effect.entry.kind !== 'transition') return;
-  const { from, to, cause } = effect.entry;
-  if ((from === 'active' || from === 'handing-off') && to !== 'active') checkDisplaced(world, host, cause);
+  const { from, to, cause, text } = effect.entry;
+  if ((from === 'active' || from === 'handing-off') && to !== 'active') checkDisplaced(world, host, cause, text);
 };
 
 /** Who gives a term back has nothing of an earlier one: it asked for the later one as a node that owns none. */
@@ -299,8 +299,8 @@ const AFTERMATH_MS = 10_000;
 const OPERATOR_MS = 30_000;
 
 /** No preemption: a healthy owner whose lease is renewed moves for a command or a fault, and for nothing else. */
-const checkDisplaced = (world: World, host: Host, cause: string): void => {
-  if (isJustified(world, host, cause)) return;
+const checkDisplaced = (world: World, host: Host, cause: string, text: string): void => {
+  if (isJustified(world, host, cause) || (cause === 'handed-off' && wasMadeReadOnly(world, host, text))) return;
   violation(
     world,
     'displaced',
@@ -344,17 +344,18 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
         wasFenced || lately(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
       );
     default:
-      return commanded || lately(['check-fails', 'mysqld-kill']) || wasMadeReadOnly(world, host);
+      return commanded || lately(['check-fails', 'mysqld-kill']);
   }
 };
 
-/** Since it took its place: with nobody to hand off to, it keeps the VIP over a read-only database for as long as that lasts. */
-const wasMadeReadOnly = (world: World, host: Host): boolean => {
-  const since = host.clock.when(host.agent?.state?.lastChangeAt ?? Number.POSITIVE_INFINITY);
-  return world.plan.faults.some(
-    (fault) => fault.kind === 'made-read-only' && fault.host === host.name && fault.at > since && fault.at <= world.now,
+/** With nobody to hand off to it keeps the VIP over a read-only database for as long as that lasts. */
+const wasMadeReadOnly = (world: World, host: Host, text: string): boolean =>
+  text.endsWith(OTHER_HAND) &&
+  world.plan.faults.some(
+    (fault) => fault.kind === 'made-read-only' && fault.host === host.name && fault.at <= world.now,
   );
-};
+
+const OTHER_HAND = 'another hand made the database read-only';
 
 export const noteCommand = (world: World, _command: Command): void => {
   world.ledger.lastCommandAt = world.now;
