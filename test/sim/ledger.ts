@@ -237,6 +237,10 @@ export const observeEffect = (world: World, host: Host, _agent: Agent, effect: E
   if ((from === 'active' || from === 'handing-off') && to !== 'active') checkDisplaced(world, host, cause, text);
 };
 
+/** A majority has owned a term between the two: a voter that hears of it, however late, follows it (protocol.md, Voters 6). */
+const isSuperseded = (world: World, promised: number, asked: number): boolean =>
+  [...world.ledger.owners.keys()].some((term) => term > promised && term < asked);
+
 /** Who gives a term back has nothing of an earlier one: it asked for the later one as a node that owns none. */
 const noteRelease = (world: World, host: Host, term: number): void => {
   world.ledger.released.set(host.name, Math.max(term, world.ledger.released.get(host.name) ?? 0));
@@ -257,7 +261,8 @@ export const observeSend = (world: World, host: Host, to: string, message: Messa
     promised &&
     promised.to !== to &&
     world.now < promised.until - ROUNDING_MS &&
-    (world.ledger.released.get(promised.to) ?? 0) < promised.term
+    (world.ledger.released.get(promised.to) ?? 0) < promised.term &&
+    !isSuperseded(world, promised.term, message.term)
   )
     violation(
       world,
