@@ -57,6 +57,8 @@ export const askGateways = (turn: Turn): void => {
 export const onEvidence = (turn: Turn, id: number, found: Evidence): void => {
   const { s } = turn;
   if (id !== s.evidence.stepId) return;
+  // Found out before a stall, it may long be over: whom it took for dead may be back.
+  if (!s.owner && s.asleep && s.evidence.askedAt <= s.asleep.from) return;
   if (found.gateways === 'silent') return onIsolated(turn, found);
   set(turn, { evidence: { ...s.evidence, reachableSince: s.evidence.reachableSince ?? turn.now } });
   if (s.owner) return found.gateways === 'answer' ? onGatewaysAnswer(turn, s.evidence.askedAt) : undefined;
