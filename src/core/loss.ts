@@ -52,7 +52,7 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position, no
   }
   // Each BEAT that renewed its lease reached a voter of our majority: it served for a lease after the last that we know.
   const contained = promotion.lastPositionTold && containsPosition(position, promotion.lastPosition);
-  const until = peer.release ? peer.heardAt : now;
+  const until = peer.release ? peer.releasedAt : now;
   const servedOnMs = contained ? (peer.release ? 0 : config.leaseMs) : Math.max(0, until - peer.caughtUpAt);
   // A position in a BEAT is a poll old.
   const lossMs = servedOnMs + config.intervalMs;

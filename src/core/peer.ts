@@ -137,5 +137,6 @@ export const onPeerRelease = (turn: Turn, release: Release): void => {
   // A release of votes that led to nothing says nothing of data, and is no reason to hurry.
   if (release.reason === 'not elected') return;
   const { peer } = turn.s;
-  set(turn, { peer: { ...peer, release, beat: peer.beat ? { ...peer.beat, owner: false } : null }, retryAt: now });
+  const beat = peer.beat ? { ...peer.beat, owner: false } : null;
+  set(turn, { peer: { ...peer, release, releasedAt: now, beat }, retryAt: now });
 };

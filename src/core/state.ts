@@ -100,8 +100,9 @@ export interface PeerView {
   /** It said that it serves, since our start. */
   readonly servedSeen: Term;
   readonly servedSince: Instant;
-  /** Its last RELEASE. */
+  /** Its last RELEASE, and when it came: until then it may have served, also unheard. */
   readonly release: Release | null;
+  readonly releasedAt: Instant;
 }
 
 export interface DatabaseView {

@@ -72,6 +72,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
       servedSeen: 0,
       servedSince: now,
       release: null,
+      releasedAt: now,
     },
     witnessHeard: new Map(),
     database: { ...initialDatabase, at: now },
