@@ -3,10 +3,11 @@
 import type { Outcome } from './event.js';
 import { fence } from './fencing.js';
 import { beat } from './lease.js';
+import { holdReplaced } from './stale.js';
 import type { Handoff, NodeState } from './state.js';
 import { become } from './table.js';
 import { HANDOFF_DEADLINE_MS } from './timing.js';
-import { cancel, journal, livePeer, reply, run, set, stepDone, type Turn } from './turn.js';
+import { cancel, isPairAlone, journal, livePeer, reply, run, set, stepDone, type Turn } from './turn.js';
 import type { Position } from './types.js';
 
 export interface HandoffRequest {
@@ -163,10 +164,21 @@ export const undo = (turn: Turn, why: string): void => {
     cancel(turn, handoff.stepId);
     return refuse(turn, handoff, why);
   }
+  if (isPairAlone(turn.s) && !livePeer(turn.s, turn.now)) return giveUp(turn, handoff, why);
   cancel(turn, handoff.stepId);
   const stepId = run(turn, { name: 'database-open' });
   set(turn, { handoff: { ...handoff, phase: 'undoing', stepId, phaseSince: turn.now, finalPosition: '', why } });
   beat(turn);
+};
+
+/**
+ * Without a witness a silent peer may have found the database read-only, as it is now, and taken over from a node that it
+ * holds for dead.
+ */
+const giveUp = (turn: Turn, handoff: Handoff, why: string): void => {
+  holdReplaced(turn, why);
+  conclude(turn, handoff, 'undone', `not undone, since ${turn.s.config.peer} may have taken over: ${why}`);
+  fence(turn, 'undo-failed', why);
 };
 
 const onUndone = (turn: Turn, handoff: Handoff, outcome: Outcome): void => {
