@@ -357,9 +357,12 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
 const wasMadeReadOnly = (world: World, host: Host, text: string): boolean =>
   text.endsWith(OTHER_HAND) &&
   world.plan.faults.some(
-    (fault) => fault.kind === 'made-read-only' && fault.host === host.name && fault.at <= world.now,
+    (fault) =>
+      READ_ONLY_AFTER.includes(fault.kind) && 'host' in fault && fault.host === host.name && fault.at <= world.now,
   );
 
+/** A server that is started anew is read-only too (my.cnf). */
+const READ_ONLY_AFTER: readonly Fault['kind'][] = ['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off'];
 const OTHER_HAND = 'another hand made the database read-only';
 
 export const noteCommand = (world: World, _command: Command): void => {
