@@ -13,15 +13,14 @@ if [ -d /tmp/vipd-secrets ]; then
 fi
 
 apt-get update -q
-apt-get install -qy ca-certificates curl gpg rsync
+apt-get install -qy ca-certificates rsync
 
-# Debian 12 has Node 18 only; NodeSource's repository has newer ones under the same name.
-if ! command -v node >/dev/null || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-  curl -fsSL https://deb.nodesource.com/gpgkey/nodesource-repo.gpg.key | gpg --batch --yes --dearmor -o /usr/share/keyrings/nodesource.gpg
-  echo 'deb [signed-by=/usr/share/keyrings/nodesource.gpg] https://deb.nodesource.com/node_20.x nodistro main' \
-    >/etc/apt/sources.list.d/nodesource.list
-  apt-get update -q
-  apt-get install -qy nodejs
+# The packages depend on it. Debian 13 has it; on Debian 12 the operator chooses where it comes from (README, Packages).
+apt-get install -qy nodejs
+if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+  echo 'provision: vipd needs the package nodejs in version 20 or later, and apt has an older one here.' >&2
+  echo 'Add a repository that has it, on each machine, as the README says under Packages; then run "vagrant provision".' >&2
+  exit 1
 fi
 
 rsync -a --delete --exclude node_modules --exclude dist /vagrant/ /opt/vipd/
