@@ -9,7 +9,7 @@ import { endStale, isBlind, isUncompared } from './stale.js';
 import type { NodeState } from './state.js';
 import { keptLease, YIELD_INTERVALS } from './timing.js';
 import { livePeer, noticeOnce, set, type Turn, vote } from './turn.js';
-import { makeRecord } from './voter.js';
+import { makeRecordByWord } from './voter.js';
 
 /** Looks whether this standby should stand for election now, and says once why not. */
 export const considerCandidacy = (turn: Turn): void => {
@@ -17,7 +17,7 @@ export const considerCandidacy = (turn: Turn): void => {
   if (s.role !== 'standby' || s.stopping || now < s.retryAt) return;
   if (s.election && !findOpening(s, now)) set(turn, { election: null });
   if (turn.s.election) return;
-  if (s.order && !s.voter.record) vote(turn, makeRecord(s.voter, now)); // the operator's word stands for what cannot be heard
+  if (s.order && !s.voter.record) vote(turn, makeRecordByWord(s.voter, now)); // the operator's word stands for what cannot be heard
   const opening = findOpening(turn.s, now);
   if (!opening) return;
   const { record } = turn.s.voter;
@@ -38,7 +38,8 @@ const refuse = (turn: Turn, why: string): void => {
 /** Standby 1: our own promise has run out, or its holder released it. */
 const findOpening = (s: NodeState, now: number): Opening | null => {
   const { voter } = s;
-  if (!voter.record || now < voter.muteUntil || now < s.startedAt + keptLease(s.config.leaseMs)) return null;
+  if (!voter.record || (voter.record.byWord && !s.order)) return null;
+  if (now < voter.muteUntil || now < s.startedAt + keptLease(s.config.leaseMs)) return null;
   const released = voter.released?.term === voter.record.maxTerm ? voter.released : null;
   if (released) {
     const named = released.successor === '' || released.successor === s.config.self || now >= released.until;

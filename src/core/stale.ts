@@ -1,5 +1,6 @@
 /** The holds `stale` and `no-record`: what the last owner committed, or who it was, is not known here. */
 
+import { newestServed } from './loss.js';
 import type { Verdict } from './message.js';
 import { dropOrder } from './order.js';
 import { containsPosition, isAhead } from './position.js';
@@ -7,6 +8,7 @@ import type { NodeState } from './state.js';
 import { keptLease } from './timing.js';
 import { hold, isPairAlone, livePeer, peerHeard, servedLast, type Turn, unhold } from './turn.js';
 import type { Term } from './types.js';
+import { isSure } from './voter.js';
 
 /**
  * Starting up: the peer is not heard, and what it may have committed since is not known here. `sync` and `servedTerm` as
@@ -42,8 +44,9 @@ export const holdReplaced = (turn: Turn, why: string): void => {
 /** A pair that starts together for the first time knows within a lease; whoever waits longer says so. */
 export const considerRecord = (turn: Turn): void => {
   const { s, now } = turn;
-  if (s.voter.record && whyUncompared(s) === '') return unhold(turn, 'no-record');
-  if (s.voter.record || s.role !== 'standby' || now < s.startedAt + keptLease(s.config.leaseMs)) return;
+  const sure = isSure(s.voter);
+  if (sure && whyUncompared(s) === '') return unhold(turn, 'no-record');
+  if (sure || s.role !== 'standby' || now < s.startedAt + keptLease(s.config.leaseMs)) return;
   holdWithoutRecord(turn, 'no record of earlier terms is here, and not all who could tell them were heard');
 };
 
@@ -84,9 +87,9 @@ export const endStale = (turn: Turn): void => {
 
 /** The last term that served is newer than our data: only its owner's return, or the operator, helps. */
 export const holdIfBehind = (turn: Turn, answers: readonly Verdict[]): void => {
-  const behind = answers.find((a) => !a.granted && a.why === 'data-behind');
-  if (!behind) return;
+  const behind = answers.filter((a) => !a.granted && a.why === 'data-behind');
+  if (behind.length === 0) return;
   const own = turn.s.voter.record?.dataTerm ?? 0;
   const remedy = `start ${turn.s.config.peer}, or run \`vipctl promote --accept-loss\``;
-  hold(turn, 'stale', `term ${behind.servedTerm} served last, and this node's data is of term ${own}; ${remedy}`);
+  hold(turn, 'stale', `term ${newestServed(behind)} served last, and this node's data is of term ${own}; ${remedy}`);
 };

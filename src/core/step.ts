@@ -11,7 +11,7 @@ import { fence, onFencingOutcome, tickFencing } from './fencing.js';
 import { onHandoffOutcome, tickHandoff, tickMoving } from './handoff.js';
 import { initialChecks, initialDatabase, onCheck, onDatabase, onLink } from './health.js';
 import { beat, onAck, onServedAnswer, resendBeat, resendServed } from './lease.js';
-import type { Message, PollAnswer, Verdict } from './message.js';
+import type { Message, PollAnswer } from './message.js';
 import { restorePause, tickPause } from './pause.js';
 import { onPeerBeat, onPeerRelease } from './peer.js';
 import { considerPeerFence, notePeerFence, peerFenceUntil } from './peer-fence.js';
@@ -29,7 +29,7 @@ import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
 import { cancel, journal, majority, peerHeard, reply, send, set, type Turn, unhold, vote } from './turn.js';
 import type { CoreConfig, Instant, VoterName, VoterRecord } from './types.js';
-import { createVoter, learn, onPersisted, onPoll, onServed, onVote, save } from './voter.js';
+import { createVoter, isSure, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
 
 export interface Stepped {
   readonly state: NodeState;
@@ -113,6 +113,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
       at: Number.NEGATIVE_INFINITY,
     },
     mayBeReplaced: false,
+    unheardSince: null,
     peerFence: { stepId: null, startedAt: now, last: null },
     notices: new Map(),
     stalls: { count: 0, longestMs: 0 },
@@ -232,18 +233,10 @@ const yieldToHigherTerm = (turn: Turn, why: string): void => {
 const learnFromPoll = (turn: Turn, from: VoterName, answer: PollAnswer): void => {
   const { voter, config } = turn.s;
   const { verdict } = answer;
-  if (!verdict.granted && verdict.why === 'no-record') return;
-  if (voter.record) return amendRecord(turn, verdict);
+  if (isSure(voter) || (!verdict.granted && verdict.why === 'no-record')) return;
   const term = verdict.granted ? answer.term - 1 : verdict.maxTerm;
   const sync = verdict.granted && verdict.sync;
   vote(turn, learn(voter, from, { term, servedTerm: verdict.servedTerm, sync, leaseMs: config.promiseMs }, turn.now));
-};
-
-/** One that an operator's word made, with nobody heard, does not know what was owned meanwhile: no term is given twice. */
-const amendRecord = (turn: Turn, verdict: Verdict): void => {
-  const { voter } = turn.s;
-  if (voter.record?.holder !== null || verdict.granted || verdict.maxTerm <= voter.record.maxTerm) return;
-  vote(turn, save(voter, { maxTerm: verdict.maxTerm }));
 };
 
 const onWritten = (turn: Turn, id: number, ok: boolean, detail: string): void => {

@@ -147,6 +147,8 @@ export interface VoterRecord {
   readonly maxLeaseMs: Millis;
   /** The newest term this node owned or replicated from. */
   readonly dataTerm: Term;
+  /** An operator's word stands for a record that was lost: good for a term of this node's own, and until it serves for nothing else. */
+  readonly byWord: boolean;
   readonly pause: RecordedPause;
   readonly maintenance: boolean;
 }

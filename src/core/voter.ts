@@ -64,6 +64,7 @@ export const emptyRecord = (): VoterRecord => ({
   sync: true,
   maxLeaseMs: 0,
   dataTerm: 0,
+  byWord: false,
   pause: { version: 0, on: false, leftMs: -1, since: 0, boot: '' },
   maintenance: false,
 });
@@ -106,7 +107,7 @@ export const judge = (
     servedTerm: record?.servedTerm ?? 0,
     leftMs: Math.max(0, leftMs),
   });
-  if (!record) return refuse('no-record');
+  if (!record || (record.byWord && candidate !== voter.name)) return refuse('no-record');
   if (asked.dataTerm < record.servedTerm) return refuse('data-behind');
   if (now < voter.muteUntil) return refuse('mute', voter.muteUntil - now);
   if (asked.term <= record.maxTerm) return refuse('old-term');
@@ -169,7 +170,12 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
     lastPosition: beat.position === '' ? heard.voter.lastPosition : beat.position,
   };
   const ack: Message = { kind: 'ack', beat: beat.beat, term: beat.term, leaseMs: beat.leaseMs };
-  const patch = { maxTerm: beat.term, holder: from, maxLeaseMs: Math.max(record.maxLeaseMs, beat.leaseMs) };
+  const patch = {
+    maxTerm: beat.term,
+    holder: from,
+    maxLeaseMs: Math.max(record.maxLeaseMs, beat.leaseMs),
+    byWord: false,
+  };
   const served = known ? unheardServed(record, beat) : {};
   if (Object.keys(served).length === 0) {
     // A renewal writes nothing, unless it promises more than was ever promised or follows a term not known yet.
@@ -194,7 +200,7 @@ export const onServed = (voter: VoterState, from: VoterName, served: ServedReque
   const { record } = voter;
   if (!record || served.term < record.maxTerm || voter.released?.term === served.term) return { voter, effects: [] };
   if (served.term === record.maxTerm && record.holder !== null && record.holder !== from) return { voter, effects: [] };
-  const patch = { maxTerm: served.term, holder: from, servedTerm: served.term, sync: served.sync };
+  const patch = { maxTerm: served.term, holder: from, servedTerm: served.term, sync: served.sync, byWord: false };
   return saveThen(voter, patch, from, { kind: 'served', term: served.term, sync: served.sync }, null);
 };
 
@@ -224,29 +230,45 @@ export const onRelease = (voter: VoterState, from: VoterName, release: Release, 
 
 /** Rule 5: without a record nothing is guessed; once enough others told their terms, a record is made from them. */
 export const learn = (voter: VoterState, from: VoterName, told: Learned, now: Instant): Voted => {
-  if (voter.record) return { voter, effects: [] };
+  if (isSure(voter)) return { voter, effects: [] };
   const { term, servedTerm, sync, leaseMs } = told;
   const learned = new Map(voter.learned).set(from, { term, servedTerm, sync, leaseMs });
   const heard = { ...voter, learned };
   if (!voter.quorumToLearn(new Set(learned.keys()))) return { voter: heard, effects: [] };
-  return makeRecord(heard, now);
+  return save(withLearned(heard, now));
 };
 
-/** The record as what was learned has it; also what an operator's word makes, when not all could be heard. */
-export const makeRecord = (voter: VoterState, now: Instant): Voted => {
+/** A record that was kept, or made of what enough others told; not one that an operator's word stands for. */
+export const isSure = ({ record }: VoterState): boolean => record !== null && !record.byWord;
+
+/** More terms than were ever given unheard of by those who can be heard: none of them may be given once more. */
+const WORD_TERM_GAP = 1_000;
+
+/** An operator says `promote` where not all could be heard who know what was lost. */
+export const makeRecordByWord = (voter: VoterState, now: Instant): Voted => {
+  const made = withLearned(voter, now);
+  return save(made, { maxTerm: (made.record?.maxTerm ?? 0) + WORD_TERM_GAP, byWord: true });
+};
+
+/** The record as what was learned has it; a vote that was given by an operator's word stays given. */
+const withLearned = (voter: VoterState, now: Instant): VoterState => {
   const told = [...voter.learned.values()];
   const servedTerm = Math.max(0, ...told.map((t) => t.servedTerm));
-  const maxLeaseMs = Math.max(0, ...told.map((t) => t.leaseMs));
+  const known = voter.record ?? emptyRecord();
+  const maxTerm = Math.max(known.maxTerm, ...told.map((t) => t.term));
+  const maxLeaseMs = Math.max(known.maxLeaseMs, ...told.map((t) => t.leaseMs));
   const record: VoterRecord = {
-    ...emptyRecord(),
-    maxTerm: Math.max(0, ...told.map((t) => t.term)),
+    ...known,
+    maxTerm,
+    holder: maxTerm === known.maxTerm ? known.holder : null,
     servedTerm,
     sync: told.filter((t) => t.servedTerm === servedTerm).every((t) => t.sync),
     maxLeaseMs,
+    byWord: false,
   };
   // What was promised before the loss is not known either: mute as after any restart.
   const muteUntil = Math.max(now, voter.startedAt + keptLease(maxLeaseMs));
-  return save({ ...voter, record, muteUntil, learned: new Map() });
+  return { ...voter, record, muteUntil, learned: new Map() };
 };
 
 /** Write the record, with nothing waiting for it. */

@@ -20,6 +20,7 @@ const record = (maxTerm: number): VoterRecord => ({
   sync: true,
   maxLeaseMs: 300,
   dataTerm: 2,
+  byWord: false,
   pause: { version: 1, on: false, leftMs: -1, since: 0, boot: '' },
   maintenance: false,
 });

@@ -79,6 +79,8 @@ const recordSchema = z.strictObject({
   sync: z.boolean(),
   maxLeaseMs: z.number().nonnegative(),
   dataTerm: count,
+  /** Absent from records that 0.1 wrote first. */
+  byWord: z.boolean().default(false),
   pause: z
     .strictObject({
       version: count,

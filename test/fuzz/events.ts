@@ -188,6 +188,7 @@ export const record: fc.Arbitrary<VoterRecord | null> = fc.oneof(
       sync: fc.boolean(),
       maxLeaseMs: fc.constantFrom(0, 300, 2_300),
       dataTerm: fc.nat({ max: 4 }),
+      byWord: fc.boolean(),
       pause: fc.record({
         version: fc.nat({ max: 3 }),
         on: fc.boolean(),
