@@ -2,7 +2,7 @@
 
 import { verdict } from './health.js';
 import { newOwnership } from './lease.js';
-import { newestServed, wasInSync } from './loss.js';
+import { mayHaveServedSince, newestServed, wasInSync } from './loss.js';
 import type { PollAnswer, Verdict, VoteAnswer } from './message.js';
 import { dropOrder } from './order.js';
 import { startPromotion } from './promotion.js';
@@ -137,7 +137,9 @@ const voteForSelf = (turn: Turn): void => {
   const { s, now } = turn;
   const { election, config } = s;
   if (!election) return;
-  set(turn, { election: { ...election, phase: 'own-vote' } });
+  // Asked before the own vote takes the place of the one that the peer had.
+  const unheardSince = election.answers.get(config.peer)?.granted ? null : mayHaveServedSince(s);
+  set(turn, { election: { ...election, phase: 'own-vote' }, unheardSince });
   vote(turn, onVote(s.voter, config.self, { kind: 'vote?', ...claim(s, election.term) }, now));
 };
 

@@ -3,7 +3,7 @@
 import type { Verdict } from './message.js';
 import { containsPosition, countMissing, isAhead, mergePositions } from './position.js';
 import type { NodeState, Promotion } from './state.js';
-import { servedLast } from './turn.js';
+import { isPairAlone, servedLast } from './turn.js';
 import type { Instant, Millis, Position, Term } from './types.js';
 
 /** `lossMs` 0: nothing acknowledged can be missing. Infinity: nobody can say. */
@@ -13,10 +13,9 @@ export interface Loss {
 }
 
 /** Where the last owner's data ends for certain: by its RELEASE, or by our own hand on its database; empty: not known. */
-export const finalPositionOf = ({ peer, evidence }: NodeState): Position => {
-  const released = peer.release?.finalPosition ?? '';
-  return released === '' && evidence.verdict === 'peer-dead' ? evidence.position : released;
-};
+export const finalPositionOf = (s: NodeState): Position => s.peer.release?.finalPosition || shutPosition(s);
+
+const shutPosition = ({ evidence }: NodeState): Position => (evidence.verdict === 'peer-dead' ? evidence.position : '');
 
 /** What any voter, the peer's BEATs or its RELEASE know of the last owner's commits. */
 export const lastKnownPosition = (s: NodeState, verdicts: readonly Verdict[]): Position => {
@@ -33,20 +32,37 @@ export const wasInSync = (verdicts: readonly Verdict[]): boolean => {
   return verdicts.filter((v) => v.servedTerm === newest).every((v) => v.granted && v.sync);
 };
 
+/**
+ * In a pair without a witness, an owner alone records that its term serves: one that this node voted for may have opened
+ * with nobody told of it. Since its newest BEAT, in which it did not serve yet; null: there is no such term.
+ */
+export const mayHaveServedSince = (s: NodeState): Instant | null => {
+  const { voter, config, peer } = s;
+  const { record, released } = voter;
+  if (!isPairAlone(s) || record?.holder !== config.peer || record.maxTerm <= record.servedTerm) return s.unheardSince;
+  if (released?.term === record.maxTerm) return s.unheardSince;
+  return peer.beat ? peer.asOf : Number.NEGATIVE_INFINITY;
+};
+
 /** Weighs `position`, after all that was received is applied, against what is known of the last owner. */
 export const weigh = (s: NodeState, promotion: Promotion, position: Position, now: Instant): Loss => {
   const { config, peer } = s;
-  if (promotion.servedBefore === 0 && !isAhead(peer.beat?.position ?? '', position))
-    return nothing('nobody has served before');
-  if (servedLast(s, promotion.servedBefore)) return nothing('this node served last');
-  const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
-  if (promotion.lastSync && followed) return nothing('every acknowledged commit was received here (sync)');
-  const final = promotion.shutAt === '' ? finalPositionOf(s) : promotion.shutAt;
+  const { unheardSince } = s;
+  const unmissed = whyUnmissed(s, promotion, position);
+  if (unmissed !== '' && unheardSince === null) return nothing(unmissed);
+  // A RELEASE that came before the last vote tells nothing of the term that was voted for.
+  const told = unheardSince === null ? finalPositionOf(s) : shutPosition(s);
+  const final = promotion.shutAt === '' ? told : promotion.shutAt;
   if (final !== '' && containsPosition(position, final))
     return nothing('the final position of the last active is applied');
   if (promotion.salvage === 'done') return nothing("everything in the dead server's binary logs is here");
+  if (unmissed !== '' && unheardSince !== null) {
+    const lossMs = now - unheardSince + config.intervalMs;
+    return { lossMs, text: describe(s, promotion, position, `if it has served by the last vote, ${lastMs(lossMs)}`) };
+  }
   // A failed salvage counts as more than any limit: how much was left there is not known.
   const unknown = promotion.salvage === 'failed' || promotion.lastPosition === '';
+  const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
   if (unknown || peer.caughtUpAt === null || !followed) {
     return { lossMs: Number.POSITIVE_INFINITY, text: describe(s, promotion, position, 'an unknown part') };
   }
@@ -56,8 +72,20 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position, no
   const servedOnMs = contained ? (peer.release ? 0 : config.leaseMs) : Math.max(0, until - peer.caughtUpAt);
   // A position in a BEAT is a poll old.
   const lossMs = servedOnMs + config.intervalMs;
-  return { lossMs, text: describe(s, promotion, position, `up to the last ${Math.ceil(lossMs)} ms`) };
+  return { lossMs, text: describe(s, promotion, position, lastMs(lossMs)) };
 };
+
+/** Empty: what served before this node's last vote may have left something that is not here. */
+const whyUnmissed = (s: NodeState, promotion: Promotion, position: Position): string => {
+  const { servedBefore } = promotion;
+  if (servedBefore === 0 && !isAhead(s.peer.beat?.position ?? '', position)) return 'nobody has served before';
+  if (servedLast(s, servedBefore)) return 'this node served last';
+  const followed = (s.voter.record?.dataTerm ?? 0) >= servedBefore;
+  return promotion.lastSync && followed ? 'every acknowledged commit was received here (sync)' : '';
+};
+
+const lastMs = (lossMs: Millis): string =>
+  Number.isFinite(lossMs) ? `up to the last ${Math.ceil(lossMs)} ms` : 'an unknown part';
 
 const nothing = (text: string): Loss => ({ lossMs: 0, text });
 

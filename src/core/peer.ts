@@ -85,7 +85,13 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
       term: beat.term,
       text: `${config.peer} is active with term ${beat.term}`,
     });
-    set(turn, { peer: { ...turn.s.peer, release: null }, failedPromotions: 0, mayBeReplaced: false, applied: '' });
+    set(turn, {
+      peer: { ...turn.s.peer, release: null },
+      failedPromotions: 0,
+      mayBeReplaced: false,
+      unheardSince: null,
+      applied: '',
+    });
   }
   for (const name of OVER_WITH_AN_OWNER) unhold(turn, name);
 };

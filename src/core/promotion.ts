@@ -250,6 +250,7 @@ const serve = (turn: Turn, promotion: Promotion): void => {
     promotion: null,
     failedPromotions: 0,
     mayBeReplaced: false,
+    unheardSince: null,
     peer: { ...turn.s.peer, release: null },
   });
   for (const name of [

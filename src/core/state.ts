@@ -72,6 +72,8 @@ export interface NodeState {
   readonly evidence: EvidenceState;
   /** In a pair without a witness: this node stopped serving while the peer was there, which may have taken over unheard. */
   readonly mayBeReplaced: boolean;
+  /** The peer may have served since then, by a vote of this node and unheard (`mayHaveServedSince`); null: it did not. */
+  readonly unheardSince: Instant | null;
   readonly peerFence: PeerFence;
   /** What was told last of each cause, so that it is told once; begins anew with each role. */
   readonly notices: ReadonlyMap<string, string>;

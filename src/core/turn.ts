@@ -58,6 +58,7 @@ const copy = (s: NodeState): NodeState => ({
   evidence: s.evidence,
   recordFault: s.recordFault,
   mayBeReplaced: s.mayBeReplaced,
+  unheardSince: s.unheardSince,
   unanswered: s.unanswered,
   peerFence: s.peerFence,
   notices: s.notices,
