@@ -30,7 +30,7 @@ import { boottimeMs } from './host/clock.js';
 import { createFenceCommand } from './host/fence-command.js';
 import { createHookQueue, type HookFacts } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
-import type { Logger } from './host/log.js';
+import type { Logger, LogLevel } from './host/log.js';
 import { createRecordStore } from './host/store.js';
 import type { ServiceManager } from './host/systemd.js';
 import { BACKUP } from './mysql/backup-messages.js';
@@ -46,6 +46,16 @@ export interface ConfigFile {
   readonly load: () => LoadResult<VipdConfig>;
   readonly digest: () => string;
 }
+
+/** Warnings are what an operator may have to act on. */
+const LOG_LEVEL_OF = {
+  alarm: 'warn',
+  hold: 'warn',
+  transition: 'info',
+  refusal: 'info',
+  notice: 'info',
+  step: 'debug',
+} as const satisfies Record<JournalEntry['kind'], LogLevel>;
 
 export interface AgentOptions {
   readonly config: VipdConfig;
@@ -127,9 +137,9 @@ export const createAgent = (options: AgentOptions): Agent => {
   const tell = (entry: JournalEntry): void => {
     journal.append(entry);
     changes.note(entry, momentOf(boottimeMs()));
-    const level = entry.kind === 'alarm' ? 'warn' : entry.kind === 'step' ? 'debug' : 'info';
-    log[level](
-      { term: entry.term, cause: entry.cause, kind: entry.kind },
+    const { term, cause, kind } = entry;
+    log[LOG_LEVEL_OF[kind]](
+      { term, role: entry.to ?? loop.state()?.role ?? 'starting', cause, kind },
       entry.from === undefined ? entry.text : `${entry.from} -> ${entry.to}: ${entry.text}`,
     );
   };

@@ -18,6 +18,7 @@ export class SystemCallError extends Error {
 }
 
 /** Numbers of the kernel's ABI, the same on every architecture that the FFI library supports (asm-generic). */
+export const AF_UNIX = 1;
 export const AF_PACKET = 17;
 export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;

@@ -1,4 +1,4 @@
-/** Turns one JSON log line into a short one for a person at a terminal. */
+/** Takes one JSON log line apart, and makes a short one of it for a person at a terminal. */
 
 /** From `2024-05-06T07:08:09.010Z`: the day is known to who sits there. */
 const TIME_OF_DAY = /T([\d:.]+)Z$/;
@@ -9,16 +9,17 @@ const LEVEL_WIDTH = 5;
  * `07:08:09.010 info  took the VIP term=4`. A line that is no JSON object is left as it is.
  */
 export const formatLine = (line: string): string => {
-  const entry = parseObject(line);
+  const entry = parseEntry(line);
   if (entry === null) return line;
   const { level, time, msg, err, ...fields } = entry;
-  const told = Object.entries(fields).map(([name, value]) => `${name}=${show(value)}`);
+  const told = Object.entries(fields).map(([name, value]) => `${name}=${showValue(value)}`);
   const clock = TIME_OF_DAY.exec(String(time))?.[1] ?? String(time);
-  const words = [clock, String(level).padEnd(LEVEL_WIDTH), show(msg ?? ''), ...told];
+  const words = [clock, String(level).padEnd(LEVEL_WIDTH), showValue(msg ?? ''), ...told];
   return `${words.join(' ')}${showError(err)}\n`;
 };
 
-const parseObject = (line: string): Readonly<Record<string, unknown>> | null => {
+/** Null: no JSON object. */
+export const parseEntry = (line: string): Readonly<Record<string, unknown>> | null => {
   try {
     const parsed: unknown = JSON.parse(line);
     return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed } : null;
@@ -28,11 +29,11 @@ const parseObject = (line: string): Readonly<Record<string, unknown>> | null => 
 };
 
 /** Text as it is, anything else as JSON; nothing in it may steer the terminal. */
-const show = (value: unknown): string =>
+export const showValue = (value: unknown): string =>
   (typeof value === 'string' ? value : JSON.stringify(value)).replace(/(?!\t)\p{Cc}/gu, ' ');
 
 /** pino's error serializer gives type, message and stack; the stack is for whoever reads the code. */
-const showError = (error: unknown): string => {
+export const showError = (error: unknown): string => {
   if (typeof error !== 'object' || error === null || !('stack' in error)) return '';
-  return `\n  ${String(error.stack).split('\n').map(show).join('\n  ')}`;
+  return `\n  ${String(error.stack).split('\n').map(showValue).join('\n  ')}`;
 };

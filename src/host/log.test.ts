@@ -6,10 +6,10 @@ import { createRateLimit, MAX_LIMITED_NAMES } from './rate-limit.js';
 const capture = (more: Partial<LogOptions> = {}): { readonly log: Logger; readonly lines: string[] } => {
   const lines: string[] = [];
   const destination = { write: (line: string) => lines.push(line) };
-  return { log: createLogger({ level: 'info', terminal: false, destination, ...more }), lines };
+  return { log: createLogger({ level: 'info', reader: 'program', destination, ...more }), lines };
 };
 
-test('a service manager gets JSON lines with the level by name and nothing of the host', () => {
+test('a program gets JSON lines with the level by name and nothing of the host', () => {
   const { log, lines } = capture();
   log.info({ term: 4 }, 'took the VIP');
   log.debug('not shown');
@@ -19,13 +19,13 @@ test('a service manager gets JSON lines with the level by name and nothing of th
 });
 
 test('a terminal gets short lines', () => {
-  const { log, lines } = capture({ terminal: true });
+  const { log, lines } = capture({ reader: 'terminal' });
   log.warn({ term: 4, why: 'peer silent', holds: ['paused'] }, 'took the VIP');
   expect(lines[0]).toMatch(/^[\d:.]{12} warn {2}took the VIP term=4 why=peer silent holds=\["paused"\]\n$/);
 });
 
 test('an error shows where it came from, and nothing steers the terminal', () => {
-  const { log, lines } = capture({ terminal: true });
+  const { log, lines } = capture({ reader: 'terminal' });
   log.error({ err: new Error('no such file'), from: 'a\u001b[2Jb\nc' }, 'cannot start');
   expect(lines[0]).toContain('from=a [2Jb c\n  Error: no such file\n');
   expect(lines[0]).toMatch(/\n {6}at /);
@@ -36,8 +36,8 @@ test('what is no entry is left alone', () => {
   expect(formatLine('[1]\n')).toBe('[1]\n');
 });
 
-test.each([false, true])('secrets are hidden, on a terminal: %s', (terminal) => {
-  const { log, lines } = capture({ terminal });
+test.each(['program', 'terminal'] as const)('secrets are hidden, read by a %s', (reader) => {
+  const { log, lines } = capture({ reader });
   log.info({ password: 'sesame', mysql: { user: 'vipd', password: 'sesame' }, keys: ['sesame'] }, 'connecting');
   log.child({ token: 'sesame' }).info('connecting');
   expect(lines.join('')).not.toContain('sesame');

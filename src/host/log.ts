@@ -1,6 +1,7 @@
-/** The program's log: JSON lines for a service manager, short lines for a terminal, on standard output. */
+/** The program's log: entries for systemd's journal, short lines for a terminal, JSON lines for any other reader of standard output. */
 
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import { isJournalStream, journalDestination } from './journald.js';
 import { formatLine } from './log-line.js';
 
 export type { Logger } from 'pino';
@@ -15,10 +16,18 @@ const STDOUT = 1;
 /** Fields that are never shown, at the top of an entry and one level below it. */
 const SECRET_FIELDS = ['password', 'passwd', 'passphrase', 'secret', 'token', 'authorization', 'psk', 'key', 'keys'];
 
+/** Who reads standard output. */
+export type LogReader = 'terminal' | 'journal' | 'program';
+
+/** By isatty(3), and by what the service manager says of it. */
+export const standardOutputReader = (env: NodeJS.ProcessEnv): LogReader => {
+  if (process.stdout.isTTY) return 'terminal';
+  return isJournalStream(env, STDOUT) ? 'journal' : 'program';
+};
+
 export interface LogOptions {
   readonly level: LogLevel;
-  /** Standard output is a terminal (isatty(3)): lines for people. */
-  readonly terminal: boolean;
+  readonly reader: LogReader;
   /** Where the lines go; absent: standard output. */
   readonly destination?: DestinationStream;
 }
@@ -27,7 +36,7 @@ export interface LogOptions {
  * A pino logger. Writing never blocks: a reader that is stuck costs log lines and not the lease. Only at `process.exit` does
  * pino wait for what is buffered to be read, which the service manager's stop timeout bounds.
  */
-export const createLogger = ({ level, terminal, destination = standardOutput() }: LogOptions): Logger => {
+export const createLogger = ({ level, reader, destination = standardOutput() }: LogOptions): Logger => {
   const options: LoggerOptions = {
     level,
     // The process id and host name, which pino adds by itself, are the service manager's to tell.
@@ -36,11 +45,22 @@ export const createLogger = ({ level, terminal, destination = standardOutput() }
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: '[hidden]' },
   };
-  return pino(options, terminal ? forTerminal(destination) : destination);
+  return pino(options, forReader(reader, destination));
 };
 
 const standardOutput = (): DestinationStream =>
   pino.destination({ fd: STDOUT, sync: false, minLength: 0, maxLength: MAX_BUFFERED_BYTES });
+
+const forReader = (reader: LogReader, destination: DestinationStream): DestinationStream => {
+  switch (reader) {
+    case 'terminal':
+      return forTerminal(destination);
+    case 'journal':
+      return journalDestination(destination);
+    case 'program':
+      return destination;
+  }
+};
 
 const forTerminal = (destination: DestinationStream): DestinationStream => ({
   write: (line) => destination.write(formatLine(line)),

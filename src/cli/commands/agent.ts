@@ -10,29 +10,30 @@ import type { HookPhase } from '../../core/types.js';
 import { boottimeMs } from '../../host/clock.js';
 import { listHookPhases } from '../../host/hook-directory.js';
 import { acquireLock } from '../../host/lock.js';
-import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
+import { createLogger, type Logger, type LogLevel, standardOutputReader } from '../../host/log.js';
 import { goFirst } from '../../host/priority.js';
 import { createServiceManager } from '../../host/systemd.js';
 import { agentLockPath } from './agent-lock.js';
+import { complain } from './complain.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { packageVersion } from './version.js';
 
 /** Runs until the agent has left. Resolves with the status to exit with. */
 export const runAgent = async (path: string, level: LogLevel): Promise<ExitStatus> => {
-  const log = createLogger({ level, terminal: process.stdout.isTTY });
   const loaded = loadConfig(path, { hostName: hostname() });
   if (!loaded.ok) {
-    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    complain(renderErrors(loaded.errors));
     return EXIT_BAD_CONFIG;
   }
+  const log = createLogger({ level, reader: standardOutputReader(process.env) }).child({ group: loaded.config.group });
   for (const warning of loaded.warnings) log.warn(renderErrors([warning]));
   const refused = await goFirst();
   if (refused !== null) log.warn(refused);
   const lock = acquireLock(agentLockPath(loaded.config));
   if (lock.kind === 'held') {
     const by = lock.heldBy === null ? 'another process' : `process ${lock.heldBy}`;
-    process.stderr.write(
-      `vipd: ${by} runs the agent of group ${loaded.config.group} on this host already (${agentLockPath(loaded.config)}); stop it first\n`,
+    complain(
+      `vipd: ${by} runs the agent of group ${loaded.config.group} on this host already (${agentLockPath(loaded.config)}); stop it first`,
     );
     return EXIT_REFUSED;
   }

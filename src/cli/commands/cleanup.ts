@@ -12,13 +12,14 @@ import { createGuard } from '../../net/guard.js';
 import { createSocketDestroyer } from '../../net/sockets.js';
 import { createVips } from '../../net/vip.js';
 import { agentLockPath } from './agent-lock.js';
+import { complain } from './complain.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 
 /** VIPs off, then the database read-only. Does nothing while an agent runs: that one sees to it itself. */
 export const runCleanup = async (path: string): Promise<ExitStatus> => {
   const loaded = loadConfig(path, { hostName: hostname() });
   if (!loaded.ok) {
-    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    complain(renderErrors(loaded.errors));
     return EXIT_BAD_CONFIG;
   }
   const { config } = loaded;
@@ -40,7 +41,7 @@ const attempt = async (what: string, work: () => Promise<string>): Promise<boole
     process.stdout.write(`vipd cleanup: ${await work()}\n`);
     return true;
   } catch (cause) {
-    process.stderr.write(`vipd cleanup: ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+    complain(`vipd cleanup: ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}`);
     return false;
   }
 };

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '../../host/log.js';
+import { complain } from './complain.js';
 import { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, type ExitStatus } from './exit-status.js';
 import { renderExits, VIPD_EXITS } from './help.js';
 import { DEFAULT_CONFIG } from './socket-path.js';
@@ -27,7 +28,7 @@ export const runVipd = async (argv: readonly string[]): Promise<ExitStatus> => {
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
-    process.stderr.write(`vipd: ${error instanceof Error ? error.message : String(error)}\n`);
+    complain(`vipd: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
   }
 };

@@ -8,11 +8,12 @@ import type { WitnessConfig } from '../../config/types.js';
 import { emptyRecord } from '../../core/voter.js';
 import { boottimeMs } from '../../host/clock.js';
 import { acquireLock, type LockResult } from '../../host/lock.js';
-import { createLogger, type Logger, type LogLevel } from '../../host/log.js';
+import { createLogger, type Logger, type LogLevel, standardOutputReader } from '../../host/log.js';
 import { goFirst } from '../../host/priority.js';
 import { createServiceManager } from '../../host/systemd.js';
 import { createPaths, type Remote } from '../../net/paths.js';
 import { createWitnessServer } from '../../witness/server.js';
+import { complain } from './complain.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { loadGroups, reloadWitness, storeOf } from './witness-groups.js';
 
@@ -20,18 +21,18 @@ const lockWitness = (config: WitnessConfig): LockResult => acquireLock(join(conf
 
 /** Runs until it is told to stop. */
 export const runWitness = async (path: string, level: LogLevel): Promise<ExitStatus> => {
-  const log = createLogger({ level, terminal: process.stdout.isTTY });
+  const log = createLogger({ level, reader: standardOutputReader(process.env) });
   const loaded = loadWitnessConfig(path);
   if (!loaded.ok) {
-    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    complain(renderErrors(loaded.errors));
     return EXIT_BAD_CONFIG;
   }
   for (const warning of loaded.warnings) log.warn(renderErrors([warning]));
   const { config } = loaded;
   const lock = lockWitness(config);
   if (lock.kind === 'held') {
-    process.stderr.write(
-      `vipd witness: process ${lock.heldBy ?? 'unknown'} runs with ${config.stateDirectory} already; stop it first\n`,
+    complain(
+      `vipd witness: process ${lock.heldBy ?? 'unknown'} runs with ${config.stateDirectory} already; stop it first`,
     );
     return EXIT_REFUSED;
   }
@@ -98,27 +99,25 @@ const serve = async (path: string, config: WitnessConfig, log: Logger): Promise<
 export const initialiseWitness = async (path: string, group: string): Promise<ExitStatus> => {
   const loaded = loadWitnessConfig(path);
   if (!loaded.ok) {
-    process.stderr.write(`${renderErrors(loaded.errors)}\n`);
+    complain(renderErrors(loaded.errors));
     return EXIT_BAD_CONFIG;
   }
   const { config } = loaded;
   if (!config.groups.some(({ name }) => name === group)) {
-    process.stderr.write(
-      `vipd witness init: ${path} has no group ${group}; it has ${config.groups.map(({ name }) => name).join(', ')}\n`,
+    complain(
+      `vipd witness init: ${path} has no group ${group}; it has ${config.groups.map(({ name }) => name).join(', ')}`,
     );
     return EXIT_REFUSED;
   }
   const lock = lockWitness(config);
   if (lock.kind === 'held') {
-    process.stderr.write(`vipd witness init: the witness runs (process ${lock.heldBy ?? 'unknown'}); stop it first\n`);
+    complain(`vipd witness init: the witness runs (process ${lock.heldBy ?? 'unknown'}); stop it first`);
     return EXIT_REFUSED;
   }
   const store = storeOf(config, group);
   const present = await store.load();
   if (present.kind === 'found') {
-    process.stderr.write(
-      `vipd witness init: ${store.path} is there and sound (term ${present.record.maxTerm}); nothing to do\n`,
-    );
+    complain(`vipd witness init: ${store.path} is there and sound (term ${present.record.maxTerm}); nothing to do`);
     return EXIT_REFUSED;
   }
   await store.save(emptyRecord());
