@@ -15,7 +15,7 @@ _vipctl() {
       -*) ;;
       *)
         case "$path $word" in
-          ' status' | ' history' | ' is-active' | ' switchover' | ' promote' | ' pause' | ' resume' | ' maintenance' | ' reload' | ' divergence' | ' rejoin' | ' doctor' | ' check-config' | ' import' | ' help') path="$path $word" ;;
+          ' status' | ' history' | ' explain' | ' is-active' | ' switchover' | ' promote' | ' pause' | ' resume' | ' maintenance' | ' reload' | ' divergence' | ' rejoin' | ' doctor' | ' check-config' | ' import' | ' help') path="$path $word" ;;
         esac
         ;;
     esac
@@ -69,13 +69,16 @@ _vipctl() {
   local words=
   case $path in
     '')
-      words='status history is-active switchover promote pause resume maintenance reload divergence rejoin doctor check-config import help|-V --version --config --socket -h --help'
+      words='status history explain is-active switchover promote pause resume maintenance reload divergence rejoin doctor check-config import help|-V --version --config --socket -h --help'
       ;;
     ' status')
       words='|--json --watch -h --help'
       ;;
     ' history')
       words='|--json -n --lines -h --help'
+      ;;
+    ' explain')
+      words='|-h --help'
       ;;
     ' is-active')
       words='|-h --help'

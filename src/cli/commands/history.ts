@@ -7,16 +7,26 @@ import { ask, type Context, QUESTION_TIMEOUT_MS } from './ask.js';
 import { EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { printLines, viewOf } from './terminal.js';
 
-export const showHistory = async (context: Context, limit: number, json: boolean): Promise<ExitStatus> => {
-  const { terminal } = context;
+export const showHistory = (context: Context, limit: number, json: boolean): Promise<ExitStatus> =>
+  withHistory(context, limit, (history) => {
+    const { terminal } = context;
+    if (json) terminal.out(`${JSON.stringify(history, null, 2)}\n`);
+    else printLines(terminal, renderHistory(history, viewOf(terminal)));
+  });
+
+/** Asks for the newest entries, and hands them on, the oldest first. */
+export const withHistory = async (
+  context: Context,
+  limit: number,
+  show: (history: readonly HistoryEntry[]) => void,
+): Promise<ExitStatus> => {
   const outcome = await ask(context, { request: 'history', limit }, QUESTION_TIMEOUT_MS);
   if (!outcome.answered) return outcome.status;
   if (!isHistory(outcome.data)) {
-    terminal.err('vipctl: the answer is no history: agent and vipctl are of different versions\n');
+    context.terminal.err('vipctl: the answer is no history: agent and vipctl are of different versions\n');
     return EXIT_REFUSED;
   }
-  if (json) terminal.out(`${JSON.stringify(outcome.data, null, 2)}\n`);
-  else printLines(terminal, renderHistory(outcome.data, viewOf(terminal)));
+  show(outcome.data);
   return EXIT_DONE;
 };
 

@@ -173,8 +173,15 @@ describe('requests', () => {
   });
 });
 
+test('explain asks for the status and what was noted, and answers in sentences', async () => {
+  answer = ({ request }, reply) => reply.done(true, '', request === 'status' ? STATES['no-writer'] : HISTORY);
+  expect(await vipctl('explain', '--socket', socket)).toBe(0);
+  expect(asked.map(({ request }) => request)).toEqual(['status', 'history']);
+  expect(out).toMatch(/^db2 is not active, and neither is db1.*\ndb2 holds "loss".*\n {2}next: bring db1 back/);
+});
+
 describe('exit status 3, no agent', () => {
-  test.each([['status'], ['switchover'], ['is-active'], ['history']])('%s', async (command) => {
+  test.each([['status'], ['explain'], ['switchover'], ['is-active'], ['history']])('%s', async (command) => {
     expect(await vipctl(command, '--socket', join(directory, 'none'))).toBe(3);
     expect(out).toBe('');
     expect(err).toMatch(/^vipctl: no agent on this host: .*systemctl start vipd/);

@@ -13,6 +13,7 @@ import { OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './ask.js';
 import { runDoctor } from './doctor.js';
 import { durationUpTo } from './duration.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_USAGE, type ExitStatus } from './exit-status.js';
+import { showExplanation } from './explain.js';
 import { renderExamples, renderExits, VIPCTL_EXAMPLES, VIPCTL_EXITS } from './help.js';
 import { showHistory } from './history.js';
 import { addImport } from './import.js';
@@ -122,6 +123,10 @@ const addQuestions = (program: Command, withAgent: WithAgent): void => {
     .action((options: { json?: true; lines: number }) =>
       withAgent((context) => showHistory(context, options.lines, options.json ?? false)),
     );
+  program
+    .command('explain')
+    .description('why this node is active, or is not, in sentences')
+    .action(() => withAgent(showExplanation));
   program
     .command('is-active')
     .description('exit status 0 where this node is active, 1 where it is not')

@@ -10,11 +10,17 @@ import { printLines, untilInterrupt, viewOf } from './terminal.js';
 import { watch } from './watch.js';
 
 export const showStatus = async (context: Context): Promise<ExitStatus> =>
-  withStatus(context, (status) => printLines(context.terminal, renderStatus(status, viewOf(context.terminal))));
+  withStatus(context, (status) => {
+    printLines(context.terminal, renderStatus(status, viewOf(context.terminal)));
+    return EXIT_DONE;
+  });
 
 /** The status with `headline` and `problems` added, so that monitoring need not judge for itself. */
 export const showStatusJson = async (context: Context): Promise<ExitStatus> =>
-  withStatus(context, (status) => context.terminal.out(`${JSON.stringify(reportOf(status), null, 2)}\n`));
+  withStatus(context, (status) => {
+    context.terminal.out(`${JSON.stringify(reportOf(status), null, 2)}\n`);
+    return EXIT_DONE;
+  });
 
 /** Until Ctrl-C. An agent that goes away is said so, and waited for. */
 export const watchStatus = async (context: Context): Promise<ExitStatus> => {
@@ -30,15 +36,18 @@ export const watchStatus = async (context: Context): Promise<ExitStatus> => {
 
 const OTHER_FORMAT = `the agent's status is not of format ${STATUS_FORMAT}: agent and vipctl are of different versions`;
 
-const withStatus = async (context: Context, show: (status: Status) => void): Promise<ExitStatus> => {
+/** Asks for the status, and hands on one that this vipctl understands. */
+export const withStatus = async (
+  context: Context,
+  show: (status: Status) => ExitStatus | Promise<ExitStatus>,
+): Promise<ExitStatus> => {
   const outcome = await ask(context, { request: 'status' }, QUESTION_TIMEOUT_MS);
   if (!outcome.answered) return outcome.status;
   if (!isStatus(outcome.data)) {
     context.terminal.err(`vipctl: ${OTHER_FORMAT}\n`);
     return EXIT_REFUSED;
   }
-  show(outcome.data);
-  return EXIT_DONE;
+  return show(outcome.data);
 };
 
 /** The agent is ours: its word for the format is enough. */

@@ -3,7 +3,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { explain } from '../../control/explain.js';
 import { HISTORY, STATES } from '../../control/status.fixture.js';
+import { renderExplanation } from './explanation.js';
 import { renderHistory } from './history.js';
 import { renderStatus } from './status.js';
 import { colourStyle, plainStyle } from './style.js';
@@ -21,6 +23,9 @@ const plain = (width: number) => ({ width, style: plainStyle });
 
 describe.each(Object.entries(STATES))('the status "%s"', (name, status) => {
   test('reads as its golden file', () => expectGolden(name, renderStatus(status, plain(100))));
+
+  test('is explained as its golden file says', () =>
+    expectGolden(`explain-${name}`, renderExplanation(explain(status, HISTORY), plain(100))));
 
   test('says the same without colours', () => {
     const coloured = renderStatus(status, { width: 100, style: colourStyle });
