@@ -5,7 +5,7 @@ import { fence } from './fencing.js';
 import { handoffRefusal, startHandoff, undo } from './handoff.js';
 import { isReportCurrent, verdict } from './health.js';
 import { recordServed } from './lease.js';
-import { containsPosition } from './position.js';
+import { containsPosition, isAhead } from './position.js';
 import { holdReplaced } from './stale.js';
 import type { Ownership } from './state.js';
 import { STEP_RETRY_MS } from './timing.js';
@@ -27,6 +27,7 @@ export const considerHandoff = (turn: Turn): void => {
     s.database.report.readOnly === true &&
     s.owner?.served === true &&
     !s.handoff;
+  if (readOnly && s.owner?.wentDown && !isPairAlone(s)) return reopen(turn, s.owner);
   const cause = readOnly ? 'another hand made the database read-only' : judged.cause;
   if (readOnly && isPairAlone(s)) return giveWay(turn);
   const slow = judged.by === 'check' || readOnly;
@@ -49,6 +50,30 @@ export const considerHandoff = (turn: Turn): void => {
     } as const;
     startHandoff(turn, request);
   } else if (now >= s.handoff.until) undo(turn, cause);
+};
+
+/** Before anything that a server does once it is back: that it was gone. */
+export const noteServerDown = (turn: Turn): void => {
+  const { owner, database } = turn.s;
+  if (!owner?.served) return;
+  const { state, readOnly } = database.report ?? {};
+  const isDown = state === 'down' || state === 'shutting-down';
+  const isOpen = state === 'ok' && readOnly === false;
+  if (owner.wentDown ? isOpen : isDown) set(turn, { owner: { ...owner, wentDown: isDown } });
+};
+
+/**
+ * Kept for want of a standby that could take over, and its service has started it again: this node's lease is live, so nobody
+ * else has opened. Not while `sync` is on record, for the server came back without semi-sync.
+ */
+const reopen = (turn: Turn, owner: Ownership): void => {
+  const { s, now } = turn;
+  if (owner.sync || owner.recording || owner.reopenStep !== null || now < owner.stepRetryAt) return;
+  if (isAhead(s.peer.beat?.position ?? '', s.database.position)) {
+    const why = `${s.config.peer} has commits that are not here since it was started again`;
+    return noticeOnce(turn, 'alarm', 'reopen', `the database stays read-only: ${why}`);
+  }
+  set(turn, { owner: { ...owner, reopenStep: run(turn, { name: 'database-open' }) } });
 };
 
 /** The peer may have done it and taken over unheard: then its data goes on, and ours is not to be opened against it. */
@@ -150,11 +175,24 @@ export const onActiveOutcome = (turn: Turn, id: number, outcome: Outcome): boole
     set(turn, { owner: { ...owner, semiSyncStep: null, stepRetryAt: later(turn, outcome) } });
   else if (owner && id === owner.reverseStep)
     set(turn, { owner: { ...owner, reverseStep: null, stepRetryAt: later(turn, outcome) } });
+  else if (owner && id === owner.reopenStep) onReopened(turn, owner, outcome);
   else return false;
-  const what = id === owner.semiSyncStep ? 'semi-sync' : 'reverse-channel';
+  const what = whatOf(owner, id);
   if (outcome.ok) journal(turn, { kind: 'step', cause: what, text: `${what}: ${outcome.detail}` });
   else noticeOnce(turn, 'alarm', what, `${what}: ${outcome.detail}`);
   return true;
+};
+
+const whatOf = (owner: Ownership, id: number): string => {
+  if (id === owner.reopenStep) return 'reopen';
+  return id === owner.semiSyncStep ? 'semi-sync' : 'reverse-channel';
+};
+
+const onReopened = (turn: Turn, owner: Ownership, outcome: Outcome): void => {
+  set(turn, {
+    owner: { ...owner, reopenStep: null, wentDown: !outcome.ok, stepRetryAt: later(turn, outcome) },
+  });
+  if (outcome.ok) run(turn, { name: 'database-events-on' });
 };
 
 const later = (turn: Turn, outcome: Outcome): number =>

@@ -22,6 +22,8 @@ export const newOwnership = (term: number, leaseUntil: number, reason: string): 
   recording: null,
   syncFrom: '',
   semiSyncStep: null,
+  wentDown: false,
+  reopenStep: null,
   reverseStep: null,
   stepRetryAt: 0,
   reason,

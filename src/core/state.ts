@@ -155,6 +155,9 @@ export interface Ownership {
   /** Where we stood when semi-sync had come into force; empty: it is not, or that was not seen yet. */
   readonly syncFrom: Position;
   readonly semiSyncStep: number | null;
+  /** The server was down while this term served: started anew it is read-only by its configuration, and by no other hand. */
+  readonly wentDown: boolean;
+  readonly reopenStep: number | null;
   readonly reverseStep: number | null;
   readonly stepRetryAt: Instant;
   readonly reason: string;

@@ -1,6 +1,6 @@
 /** The whole node: an event and the time in, the next state and what is to be done out. */
 
-import { considerHandoff, considerReverse, considerSemiSync, onActiveOutcome } from './active.js';
+import { considerHandoff, considerReverse, considerSemiSync, noteServerDown, onActiveOutcome } from './active.js';
 import { considerCandidacy } from './candidacy.js';
 import { applyMaintenance, considerStop, onCommand, tickWish } from './commands.js';
 import type { Effect } from './effect.js';
@@ -316,6 +316,7 @@ const settle = (turn: Turn): void => {
   tickPromotion(turn);
   tickHandoff(turn);
   tickMoving(turn);
+  noteServerDown(turn);
   considerHandoff(turn);
   considerSemiSync(turn);
   considerReverse(turn);

@@ -31,6 +31,20 @@ const killRestartedDatabase = async ({ lab, fault, active, goOn, untilWritesPass
   await noMore();
 };
 
+const killLoneDatabase = async (stage: Stage): Promise<void> => {
+  const { lab, fault, active, standby, goOn, untilWritesPass } = stage;
+  await lab.powerOff(standby);
+  await untilWritesPass();
+  const noMore = restartOnDeath(lab.database[active], SERVICE_RESTART_MS);
+  await fault(`kill -9 mysqld of ${active}, ${standby} off; restarted ${SERVICE_RESTART_MS} ms later`, async () =>
+    lab.database[active].signal('SIGKILL'),
+  );
+  await untilWritesPass();
+  await goOn(STEADY_MS);
+  await noMore();
+  await lab.powerOn(standby);
+};
+
 const killHost = async ({ lab, fault, active, standby, untilActive }: Stage): Promise<void> => {
   await fault(`power off ${active}`, () => lab.powerOff(active));
   await untilActive(standby);
@@ -124,6 +138,13 @@ export const CRASHES: readonly Scenario[] = [
     outcome: 'at most one handoff, the old one returns as standby',
     moves: { atMost: 1 },
     run: killRestartedDatabase,
+  },
+  {
+    id: '2b',
+    orphans: 'may be kept',
+    title: 'the same, the standby off',
+    outcome: 'no move; the active opens its server again',
+    run: killLoneDatabase,
   },
   {
     id: '3',
