@@ -81,8 +81,16 @@ export const isExcused = (world: World, a: Host, b: Host): boolean => {
     split.happened = true;
     return world.now < world.settings.healAt + world.leaseMs + HEALED_MS;
   }
-  const writers = [a, b].filter(({ server }) => server?.up && !server.readOnly);
+  const writers = [a, b].filter((host) => host.server?.up && !host.server.readOnly && !isOpenedByHand(world, host));
   return writers.length < 2 && world.now - split.bothSince < longestFenced(world);
+};
+
+/** Opened by an operator's hand after the peer had made it read-only: the agent has its address until the lease ends. */
+const isOpenedByHand = (world: World, { name }: Host): boolean => {
+  const fencedAt = world.ledger.split.fencedAt.get(name) ?? Number.POSITIVE_INFINITY;
+  return world.plan.faults.some(
+    (fault) => fault.kind === 'made-writable' && fault.host === name && fault.at > fencedAt && fault.at <= world.now,
+  );
 };
 
 const hasBlindOwner = (world: World, ...hosts: readonly Host[]): boolean =>
