@@ -348,6 +348,8 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
       return (
         wasFenced || lately(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
       );
+    case 'undo-failed':
+      return commanded || lately(['steps-fail', 'steps-slow', 'mysqld-kill', 'mysqld-hang', 'power-off']);
     default:
       return commanded || lately(['check-fails', 'mysqld-kill']);
   }
