@@ -5,11 +5,12 @@ import { fence } from './fencing.js';
 import { handoffRefusal, startHandoff, undo } from './handoff.js';
 import { isReportCurrent, verdict } from './health.js';
 import { recordServed } from './lease.js';
-import { containsPosition, isAhead } from './position.js';
+import { containsPosition } from './position.js';
 import { holdReplaced } from './stale.js';
 import type { Ownership } from './state.js';
 import { STEP_RETRY_MS } from './timing.js';
 import { hold, isPairAlone, journal, livePeer, noticeOnce, run, set, type Turn, unhold } from './turn.js';
+import type { Position } from './types.js';
 
 /** A failed active hands off if and only if the standby is fit; else it keeps what it has and says so. */
 export const considerHandoff = (turn: Turn): void => {
@@ -27,7 +28,8 @@ export const considerHandoff = (turn: Turn): void => {
     s.database.report.readOnly === true &&
     s.owner?.served === true &&
     !s.handoff;
-  if (readOnly && s.owner?.wentDown && !isPairAlone(s)) return reopen(turn, s.owner);
+  if (readOnly && s.owner && s.owner.wentDownAt !== null && !isPairAlone(s))
+    return reopen(turn, s.owner, s.owner.wentDownAt);
   const cause = readOnly ? 'another hand made the database read-only' : judged.cause;
   if (readOnly && isPairAlone(s)) return giveWay(turn);
   const slow = judged.by === 'check' || readOnly;
@@ -59,18 +61,19 @@ export const noteServerDown = (turn: Turn): void => {
   const { state, readOnly } = database.report ?? {};
   const isDown = state === 'down' || state === 'shutting-down';
   const isOpen = state === 'ok' && readOnly === false;
-  if (owner.wentDown ? isOpen : isDown) set(turn, { owner: { ...owner, wentDown: isDown } });
+  if (owner.wentDownAt === null ? !isDown : !isOpen) return;
+  set(turn, { owner: { ...owner, wentDownAt: isDown ? database.position : null } });
 };
 
 /**
  * Kept for want of a standby that could take over, and its service has started it again: this node's lease is live, so nobody
  * else has opened. Not while `sync` is on record, for the server came back without semi-sync.
  */
-const reopen = (turn: Turn, owner: Ownership): void => {
+const reopen = (turn: Turn, owner: Ownership, wentDownAt: Position): void => {
   const { s, now } = turn;
   if (owner.sync || owner.recording || owner.reopenStep !== null || now < owner.stepRetryAt) return;
-  if (isAhead(s.peer.beat?.position ?? '', s.database.position)) {
-    const why = `${s.config.peer} has commits that are not here since it was started again`;
+  if (!containsPosition(s.database.position, wentDownAt)) {
+    const why = `it came back at ${s.database.position}, without all that it had committed at ${wentDownAt}`;
     return noticeOnce(turn, 'alarm', 'reopen', `the database stays read-only: ${why}`);
   }
   set(turn, { owner: { ...owner, reopenStep: run(turn, { name: 'database-open' }) } });
@@ -190,7 +193,12 @@ const whatOf = (owner: Ownership, id: number): string => {
 
 const onReopened = (turn: Turn, owner: Ownership, outcome: Outcome): void => {
   set(turn, {
-    owner: { ...owner, reopenStep: null, wentDown: !outcome.ok, stepRetryAt: later(turn, outcome) },
+    owner: {
+      ...owner,
+      reopenStep: null,
+      wentDownAt: outcome.ok ? null : owner.wentDownAt,
+      stepRetryAt: later(turn, outcome),
+    },
   });
   if (outcome.ok) run(turn, { name: 'database-events-on' });
 };

@@ -22,7 +22,7 @@ export const newOwnership = (term: number, leaseUntil: number, reason: string): 
   recording: null,
   syncFrom: '',
   semiSyncStep: null,
-  wentDown: false,
+  wentDownAt: null,
   reopenStep: null,
   reverseStep: null,
   stepRetryAt: 0,

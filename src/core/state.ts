@@ -155,8 +155,11 @@ export interface Ownership {
   /** Where we stood when semi-sync had come into force; empty: it is not, or that was not seen yet. */
   readonly syncFrom: Position;
   readonly semiSyncStep: number | null;
-  /** The server was down while this term served: started anew it is read-only by its configuration, and by no other hand. */
-  readonly wentDown: boolean;
+  /**
+   * Where the server stood when it went down while this term served: started anew it is read-only by its configuration, and by
+   * no other hand. Null: it did not go down.
+   */
+  readonly wentDownAt: Position | null;
   readonly reopenStep: number | null;
   readonly reverseStep: number | null;
   readonly stepRetryAt: Instant;

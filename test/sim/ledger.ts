@@ -349,7 +349,9 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
         wasFenced || lately(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
       );
     case 'undo-failed':
-      return commanded || lately(['steps-fail', 'steps-slow', 'mysqld-kill', 'mysqld-hang', 'power-off']);
+      return (
+        commanded || lately(['check-fails', 'made-read-only', 'steps-fail', 'steps-slow', 'mysqld-kill', 'mysqld-hang'])
+      );
     default:
       return commanded || lately(['check-fails', 'mysqld-kill']);
   }

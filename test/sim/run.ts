@@ -95,9 +95,16 @@ const attempt = (world: World, run: () => void): void => {
 
 const isSettled = (world: World): boolean => {
   const roles = world.nodes.map((host) => host.agent?.state?.role);
-  const actives = world.nodes.filter((host) => host.agent?.state?.role === 'active' && isPassing(world, host));
+  const actives = world.nodes.filter((host) => host.agent?.state?.role === 'active' && isServing(world, host));
   return actives.length === 1 && roles.includes('standby');
 };
+
+/** Clients can write through it; but another hand's read-only stays, where no standby is fit or `moves.cooldown` lasts. */
+const isServing = (world: World, host: Host): boolean =>
+  isPassing(world, host) && host.server?.up === true && (!host.server.readOnly || wasMadeReadOnly(world, host));
+
+const wasMadeReadOnly = (world: World, { name }: Host): boolean =>
+  world.plan.faults.some((fault) => fault.kind === 'made-read-only' && fault.host === name);
 
 /**
  * Holds that only an operator ends; with one of them on every node, nobody may become active by itself. A node without a
