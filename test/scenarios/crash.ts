@@ -1,5 +1,6 @@
 /** Databases and hosts that die, hang and come back. */
 
+import { containsPosition } from '../../src/core/position.js';
 import { restartOnDeath } from '../lab/database.js';
 import { bothWays } from '../lab/faults.js';
 import { monotonicMs } from '../lab/load.js';
@@ -9,10 +10,10 @@ import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 /** A service manager that waits this long before it starts a dead service again. */
 const SERVICE_RESTART_MS = 500;
+/** What clients sent before they were cut off has reached the server by then. */
+const QUIET_MS = 300;
 /** Long enough for a move back to show, were there one: several check intervals and leases. */
 const STEADY_MS = 4_000;
-/** Commits under way have ended by then. */
-const QUIET_MS = 300;
 
 const killDatabase = async ({ lab, fault, active, standby, untilActive }: Stage): Promise<void> => {
   await fault(`kill -9 mysqld of ${active}`, () => lab.database[active].stop('SIGKILL'));
@@ -60,11 +61,27 @@ const hangDatabase = async ({ lab, fault, active, standby, untilActive, goOn }: 
   if (!lab.database[active].running) await lab.database[active].start();
 };
 
+/** Twice the same, so that no commit was under way at the first look. */
+const untilReplicated = async ({ lab, active, standby }: Stage): Promise<void> => {
+  let before = '';
+  await waitFor(
+    async () => {
+      const [own, other] = await Promise.all([lab.database[active].position(), lab.database[standby].position()]);
+      const still = own === before && containsPosition(other, own);
+      before = own;
+      return still || `${active} has ${own}, ${standby} ${other}`;
+    },
+    `${standby} has all that ${active} has, and no more comes`,
+    PATIENCE_MS,
+  );
+};
+
 const returnClean = async (stage: Stage): Promise<void> => {
   const { lab, active, goOn } = stage;
   // No commit is under way when the host dies: what comes back has nothing of its own.
   await lab.cut(bothWays('all', 'client', active));
   await goOn(QUIET_MS);
+  await untilReplicated(stage);
   await stage.fault(`power off ${active}`, () => lab.powerOff(active));
   await lab.heal();
   await stage.untilActive(stage.standby);
