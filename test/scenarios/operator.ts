@@ -8,8 +8,8 @@ const SWITCHOVERS = 10;
 /** Between two planned moves, so that the announcements of the first are over. */
 const BETWEEN_MS = 2_000;
 const STEADY_MS = 3_000;
-/** So a pre-flight names a write of the scenario's load that has been under way for long. */
 const ATTEMPTS = 5;
+/** So a pre-flight names a write of the scenario's load that has been under way for long. */
 const OWN_LOAD = 'runs: INSERT INTO lab.writes';
 
 const switchover = async (stage: Stage, to: NodeName, attempts = ATTEMPTS): Promise<string> => {
