@@ -2,9 +2,7 @@
 
 import { chmod, chown, copyFile, mkdir, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { mergePositions } from '../core/position.js';
-import { describeEnd, startProcess } from '../host/process.js';
 import type { BackupNote } from '../mysql/backup-messages.js';
 import { prepareBackup, readBackupPosition, receiveBackup } from '../mysql/backup-receive.js';
 import {
@@ -15,34 +13,20 @@ import {
   newDirectory,
   oldDirectory,
 } from '../mysql/data-directory.js';
-import { DatabaseError } from '../mysql/errors.js';
-import type { Link } from '../mysql/links.js';
 import { setRebuiltPosition } from '../mysql/rebuilt-position.js';
 import type { SalvageChannel } from '../mysql/salvage.js';
 import { isCopying, loadRebuild, type RebuildRecord, type Stage, saveRebuild } from './rebuild-record.js';
+import { type ServiceOptions, startServer, stopServer } from './server-service.js';
 
-export interface RebuildOptions {
-  /** A login at the local server. @throws DatabaseError */
-  readonly link: () => Promise<Link>;
+export interface RebuildOptions extends ServiceOptions {
   readonly channel: SalvageChannel;
   readonly recordPath: string;
   /** Name of the node whose data it will be. */
   readonly active: string;
-  /** Stop and start the local server, as its service manager does. */
-  readonly stop: readonly string[];
-  readonly start: readonly string[];
-  readonly say: (text: string) => void;
   /** Heeded until the old server is stopped; from then on the work is brought to its end. */
   readonly signal: AbortSignal;
-  readonly nowMs: () => number;
 }
 
-/** Shutting down flushes; starting may have to recover. */
-const SERVICE_MS = 900_000;
-const SERVICE_OUTPUT_BYTES = 4_000;
-/** After its start command has returned. */
-const UP_MS = 120_000;
-const UP_POLL_MS = 500;
 /** Not more often than this is told how much has come. */
 const PROGRESS_MS = 2_000;
 /** MariaDB's name for where it keeps its channel, the login included. */
@@ -164,48 +148,6 @@ const assertFits = (told: BackupNote, version: string, free: number, directory: 
     throw new Error(
       `the active has ${megabytes(told.bytes)} of data, and ${megabytes(free)} are free in ${dirname(directory)}: old and new data lie side by side until you remove the old`,
     );
-};
-
-/** Nothing is done where it is stopped already. @throws Error where it still answers */
-const stopServer = async (options: RebuildOptions): Promise<void> => {
-  if (await isDown(options)) return;
-  await runService(options, options.stop, 'stop');
-  if (!(await isDown(options)))
-    throw new Error(`the database still answers after ${options.stop.join(' ')}; is that its service? See rejoin.stop`);
-};
-
-const isDown = async ({ link }: RebuildOptions): Promise<boolean> => {
-  try {
-    await link();
-    return false;
-  } catch (error) {
-    return error instanceof DatabaseError && error.kind === 'down';
-  }
-};
-
-const startServer = async (options: RebuildOptions): Promise<Link> => {
-  if (await isDown(options)) await runService(options, options.start, 'start');
-  const endsAtMs = options.nowMs() + UP_MS;
-  for (;;) {
-    try {
-      return await options.link();
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const denied = error instanceof DatabaseError && error.kind === 'denied';
-      if (denied) throw new Error(`the accounts are the active's now, and it has none like this node's: ${why}`);
-      if (options.nowMs() > endsAtMs) throw new Error(`the database does not come up: ${why}; see its error log`);
-      await sleep(UP_POLL_MS);
-    }
-  }
-};
-
-const runService = async (options: RebuildOptions, command: readonly string[], key: string): Promise<void> => {
-  options.say(`  ${command.join(' ')}`);
-  const { nowMs } = options;
-  const request = { command, env: {}, timeoutMs: SERVICE_MS, outputLimitBytes: SERVICE_OUTPUT_BYTES, nowMs };
-  const result = await startProcess(request).ended;
-  if (result.end.kind === 'exited' && result.end.code === 0) return;
-  throw new Error(`${command.join(' ')} (rejoin.${key}): ${describeEnd(result, SERVICE_MS)}`);
 };
 
 /**
