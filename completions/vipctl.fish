@@ -43,7 +43,7 @@ complete -c vipctl -n '__fish_seen_subcommand_from maintenance' -s h -l help -d 
 complete -c vipctl -n '__fish_seen_subcommand_from reload' -s h -l help -d 'display help for command'
 complete -c vipctl -n '__fish_seen_subcommand_from divergence' -l json -d 'for programs; the names are documented and stay'
 complete -c vipctl -n '__fish_seen_subcommand_from divergence' -s h -l help -d 'display help for command'
-complete -c vipctl -n '__fish_seen_subcommand_from rejoin' -l discard -d 'rebuild it from the active; its old data stays aside'
+complete -c vipctl -n '__fish_seen_subcommand_from rejoin' -l discard -d 'rebuild it from the active'
 complete -c vipctl -n '__fish_seen_subcommand_from rejoin' -l keep -d 'it keeps its data, once the active has the same rows'
 complete -c vipctl -n '__fish_seen_subcommand_from rejoin' -l yes -d 'do not ask'
 complete -c vipctl -n '__fish_seen_subcommand_from rejoin' -s h -l help -d 'display help for command'

@@ -3,34 +3,12 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import type { Server } from '../../test/lab/mysqld.js';
-import { containsPosition, differencePosition } from '../core/position.js';
-import { AGENT, alone, type Cleanup, eventually, runCleanup, watch, writeLoad } from '../mysql/lab.fixture.js';
-import { type RebuildPair, startRebuildPair } from './rebuild.fixture.js';
+import { AGENT, alone, type Cleanup, eventually, runCleanup, writeLoad } from '../mysql/lab.fixture.js';
+import { startRebuildPair } from './rebuild.fixture.js';
+import { proveWhole, tables } from './whole-pair.fixture.js';
 
 const cleanup: Cleanup = [];
 afterEach(() => runCleanup(cleanup));
-
-const tables = async (server: Server): Promise<readonly string[]> =>
-  (await server.sql("SELECT TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA='shop' ORDER BY 1")).map(
-    (row) => `shop.${row.t}`,
-  );
-
-const checksums = async (server: Server) => server.sql(`CHECKSUM TABLE ${(await tables(server)).join(', ')}`);
-
-/** What the two agents then do: the standby is judged and follows, the active opens the reverse channel. */
-const proveWhole = async ({ active, standby }: RebuildPair): Promise<void> => {
-  const here = watch(cleanup, standby);
-  const there = watch(cleanup, active);
-  expect(differencePosition(await standby.position(), await active.position())).toBe('');
-  const activePosition = await active.position();
-  expect(await here.run({ name: 'database-follow', activePosition })).toMatchObject({ ok: true });
-  await active.sql('INSERT INTO shop.orders (v) VALUES (99)');
-  await eventually(async () => containsPosition(await standby.position(), await active.position()));
-  expect(await there.run({ name: 'database-open-reverse' })).toMatchObject({ ok: true });
-  expect(await tables(standby)).toEqual(await tables(active));
-  expect(await checksums(standby)).toEqual(await checksums(active));
-};
 
 test('under writes: the pair is one again, its checksums agree, and the old data lies aside', async () => {
   const pair = await startRebuildPair(cleanup);
@@ -40,7 +18,7 @@ test('under writes: the pair is one again, its checksums agree, and the old data
   await eventually(() => load.acknowledged > 50);
   const { oldData } = await pair.run();
   await load.stop();
-  await proveWhole(pair);
+  await proveWhole(cleanup, pair);
   expect(await readdir(oldData)).toEqual(expect.arrayContaining(['ibdata1', 'binlog.000001', 'shop']));
   expect(await readdir(join(oldData, 'shop'))).toContain('only_here.ibd');
   expect(pair.said).toContain('copying the data');
@@ -77,7 +55,7 @@ test('whatever dies in the middle, the next run goes on there, and nothing of th
     'going on where it stopped: preparing the copy',
     'going on where it stopped: waiting for the judgement of the agent',
   ]);
-  await proveWhole(pair);
+  await proveWhole(cleanup, pair);
   expect(await readdir(join(oldData, 'shop'))).toContain('only_here.ibd');
 });
 
@@ -103,5 +81,5 @@ test('a server that somebody started in the middle overwrites nothing', async ()
   await expect(pair.run()).rejects.toThrow(/ibdata1 is there already.*Move away what that start made/);
   await rm(join(pair.standby.dataDir, 'ibdata1'));
   await pair.run();
-  await proveWhole(pair);
+  await proveWhole(cleanup, pair);
 });

@@ -46,7 +46,7 @@ export const rebuild = async (options: RebuildOptions): Promise<{ readonly oldDa
 const beginOrResume = async ({ recordPath, link, active, say }: RebuildOptions): Promise<RebuildRecord> => {
   const found = await loadRebuild(recordPath);
   // Before the old data is moved, another active means another copy.
-  if (found !== null && (found.active === active || !isCopying(found.stage))) {
+  if (found?.way === 'copy' && (found.active === active || !isCopying(found.stage))) {
     say(`going on where it stopped: ${WORDS[found.stage]}`);
     return found;
   }
@@ -54,6 +54,7 @@ const beginOrResume = async ({ recordPath, link, active, say }: RebuildOptions):
   const files = await locateServerFiles(session);
   const record: RebuildRecord = {
     format: 1,
+    way: 'copy',
     stage: 'copy',
     active,
     version: flavour.version,

@@ -179,12 +179,12 @@ const rejoin = section({
   stop: command()
     .optional()
     .describe(
-      'Stops the local server, for `vipctl rejoin --discard`; /usr/bin/systemctl stop mariadb unless given. It returns once the server has ended.',
+      'Stops the local server, for `vipctl rejoin --discard`; /usr/bin/systemctl stop mariadb unless given (MySQL needs none). It returns once the server has ended.',
     ),
   start: command()
     .optional()
     .describe(
-      'Starts it again; /usr/bin/systemctl start mariadb unless given. What it leaves running must have a session of its own (setsid).',
+      'Starts it again; /usr/bin/systemctl start mariadb (or mysql) unless given. What it leaves running must have a session of its own (setsid).',
     ),
 });
 

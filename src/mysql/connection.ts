@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { type Connection, createConnection, type SslOptions } from 'mysql2';
+import { type Connection, createConnection, escape as escapeValue, type SslOptions } from 'mysql2';
 import type { Credentials, TlsFiles } from './credentials.js';
 import { asDatabaseError, DatabaseError, QUERY_INTERRUPTED } from './errors.js';
 
@@ -24,9 +24,10 @@ export interface Session {
   readonly alive: boolean;
   /**
    * Rows of a result set; empty for any other statement. Statements on one session run one after the other.
+   * `name`: what an error calls a statement that holds a secret.
    * @throws DatabaseError; after `deadlineMs` of kind `hanging`, and then the connection is destroyed.
    */
-  query(sql: string, deadlineMs: number): Promise<readonly Row[]>;
+  query(sql: string, deadlineMs: number, name?: string): Promise<readonly Row[]>;
   /** Called once when the connection ends other than by `destroy`. */
   onLost(listener: () => void): void;
   destroy(): void;
@@ -154,6 +155,9 @@ const tlsOptions = (tls: TlsFiles): SslOptions => ({
   verifyIdentity: tls.verifyServer,
 });
 
+/** As a literal of a statement. */
+export const quoteText = (value: string): string => escapeValue(value);
+
 const quote = (sql: string): string => {
   const line = sql.replace(/\s+/g, ' ').trim();
   return line.length > QUOTED_SQL_CHARS ? `${line.slice(0, QUOTED_SQL_CHARS)}…` : line;
@@ -181,10 +185,10 @@ const makeSession = (connection: Connection, socket: Socket): Session => {
   socket.once('end', () => lost('the server closed the connection'));
   socket.once('close', () => lost('the connection is closed'));
 
-  const query = (sql: string, deadlineMs: number): Promise<readonly Row[]> =>
+  const query = (sql: string, deadlineMs: number, name = quote(sql)): Promise<readonly Row[]> =>
     new Promise((resolve, reject) => {
       if (!alive) {
-        reject(new DatabaseError('lost', 0, `${quote(sql)}: the connection is closed`));
+        reject(new DatabaseError('lost', 0, `${name}: the connection is closed`));
         return;
       }
       const settle = (): boolean => {
@@ -192,14 +196,14 @@ const makeSession = (connection: Connection, socket: Socket): Session => {
         return pending.delete(fail);
       };
       const fail = (error: DatabaseError) => {
-        if (settle()) reject(asDatabaseError(error, quote(sql)));
+        if (settle()) reject(asDatabaseError(error, name));
       };
       const timer = afterReading(deadlineMs, () => {
-        if (pending.has(fail)) end(new DatabaseError('hanging', 0, `${quote(sql)}: no answer within ${deadlineMs} ms`));
+        if (pending.has(fail)) end(new DatabaseError('hanging', 0, `${name}: no answer within ${deadlineMs} ms`));
       });
       pending.add(fail);
       connection.query(sql, (error: unknown, rows: unknown) => {
-        if (error) fail(asDatabaseError(error, quote(sql)));
+        if (error) fail(asDatabaseError(error, name));
         else if (settle()) resolve(Array.isArray(rows) ? (rows as Row[]) : []);
       });
     });

@@ -79,6 +79,19 @@ export interface SalvageWords {
   readonly openForAgent?: string;
 }
 
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** For a server that became a copy of another, channel and all. */
+export interface CloneWords {
+  /** Where the channel pulls from; undefined: none is configured. */
+  readSource(ask: Ask): Promise<Address | undefined>;
+  /** Stop the channel and have it pull from there, with the login that it has. */
+  repoint(source: Address): readonly string[];
+}
+
 export interface Flavour {
   readonly name: 'mariadb' | 'mysql';
   readonly version: string;
@@ -119,6 +132,8 @@ export interface Flavour {
   /** To be run with both threads stopped, before `startReplica`; nothing where the positions agree already. */
   realign(ask: Ask): Promise<string | undefined>;
   readonly salvage: SalvageWords;
+  /** Absent where servers are copied by other means. */
+  readonly clone?: CloneWords;
   /** Waits until `missing` (body of a position) is applied. One row; `reached` is 1 when it was, 0 at the timeout. */
   waitApplied(missing: string, seconds: number): string;
 }

@@ -2,7 +2,7 @@
 
 import { mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
-import type { Row } from './connection.js';
+import { quoteText, type Row } from './connection.js';
 import { asDatabaseError } from './errors.js';
 import {
   type Ask,
@@ -10,6 +10,7 @@ import {
   byName,
   type Channel,
   type ChannelColumns,
+  type CloneWords,
   type Flavour,
   isReadOnly,
   number,
@@ -33,12 +34,15 @@ const PARSE_ERROR = 1064;
 /** One of the two vocabularies; 8.0.22 to 8.3 know both, 8.4 only the newer. */
 interface Dialect {
   readonly replica: 'REPLICA' | 'SLAVE';
+  /** How the options of CHANGE … TO, and the columns of a source's address, begin. */
+  readonly source: 'SOURCE' | 'MASTER';
   readonly configureChannel: string;
   readonly columns: ChannelColumns;
 }
 
 const NEWER: Dialect = {
   replica: 'REPLICA',
+  source: 'SOURCE',
   configureChannel: 'CHANGE REPLICATION SOURCE TO',
   columns: {
     receiver: 'Replica_IO_Running',
@@ -50,6 +54,7 @@ const NEWER: Dialect = {
 
 const OLDER: Dialect = {
   replica: 'SLAVE',
+  source: 'MASTER',
   configureChannel: 'CHANGE MASTER TO',
   columns: {
     receiver: 'Slave_IO_Running',
@@ -103,6 +108,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     // GTID sets hold what this server wrote itself, so nothing is sent twice.
     realign: () => Promise.resolve(undefined),
     salvage: SALVAGE,
+    clone: cloneWords(dialect),
     waitApplied: (missing, seconds) => `SELECT WAIT_FOR_EXECUTED_GTID_SET('${missing}', ${seconds}) = 0 AS reached`,
   };
 };
@@ -156,9 +162,7 @@ const positionOf = (row: Row | undefined, column: string): Position => `mysql:${
 const readStatus = async (ask: Ask, dialect: Dialect, semiSyncRole: 'source' | 'master' | undefined) => {
   const [row] = await ask(STATUS);
   const position = positionOf(row, 'executed');
-  // vipd's one channel is the default one, without a name.
-  const channels = await ask(`SHOW ${dialect.replica} STATUS`);
-  const channelRow = channels.find((candidate) => text(candidate, 'Channel_Name') === '') ?? channels[0];
+  const channelRow = await readChannelRow(ask, dialect);
   const channel = channelRow === undefined ? undefined : await channelOf(ask, channelRow, dialect, position);
   const role = semiSyncRole ?? 'source';
   const semiSync = byName(await ask(`SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_${role}\\_%'`));
@@ -168,6 +172,29 @@ const readStatus = async (ask: Ask, dialect: Dialect, semiSyncRole: 'source' | '
     ...(channel === undefined ? {} : { channel }),
     semiSync: semiSync.get(`rpl_semi_sync_${role}_status`) === 'ON',
     semiSyncReplicas: Number(semiSync.get(`rpl_semi_sync_${role}_clients`) ?? 0),
+  };
+};
+
+/** vipd's one channel is the default one, without a name. */
+const readChannelRow = async (ask: Ask, { replica }: Dialect): Promise<Row | undefined> => {
+  const channels = await ask(`SHOW ${replica} STATUS`);
+  return channels.find((candidate) => text(candidate, 'Channel_Name') === '') ?? channels[0];
+};
+
+/** A new host or port leaves user, password and TLS as they are (MySQL manual, CHANGE REPLICATION SOURCE TO). */
+const cloneWords = (dialect: Dialect): CloneWords => {
+  const { replica, source: name, configureChannel } = dialect;
+  const columns = name === 'SOURCE' ? 'Source' : 'Master';
+  return {
+    readSource: async (ask) => {
+      const row = await readChannelRow(ask, dialect);
+      const host = text(row, `${columns}_Host`);
+      return host === '' ? undefined : { host, port: number(row, `${columns}_Port`) };
+    },
+    repoint: ({ host, port }) => [
+      `STOP ${replica}`,
+      `${configureChannel} ${name}_HOST=${quoteText(host)}, ${name}_PORT=${port}, ${name}_BIND='', ${name}_AUTO_POSITION=1`,
+    ],
   };
 };
 

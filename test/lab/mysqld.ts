@@ -15,6 +15,9 @@ const READY_POLL_MS = 20;
 /** A clean shutdown flushes; after this it is killed. */
 const STOP_TIMEOUT_MS = 30_000;
 const LOG_TAIL_CHARS = 2_000;
+/** MySQL's exit status where its service manager is to start it again (MySQL manual, RESTART); it asks for its parent's pid. */
+const RESTART_STATUS = 16;
+const PARENT_VARIABLE = 'MYSQLD_PARENT_PID';
 
 export interface ServerOptions {
   readonly kind: ServerKind;
@@ -31,6 +34,8 @@ export interface ServerOptions {
   readonly extra?: ServerSettings;
   /** Put before the server's command, for example `['ip', 'netns', 'exec', 'db1']`. It must exec, so that the pid stays. */
   readonly prefix?: readonly string[];
+  /** Default true: a server that ends in order to be started again (MySQL's CLONE and RESTART do) is, as by systemd. */
+  readonly supervised?: boolean;
   /** Default true: the kernel kills the server when the starting process dies (prctl(2), PR_SET_PDEATHSIG). */
   readonly dieWithParent?: boolean;
 }
@@ -136,7 +141,9 @@ export const launchServer = async (options: ServerOptions): Promise<Server> => {
     const wrap = (options.dieWithParent ?? true) ? ['setpriv', '--pdeathsig', 'KILL'] : [];
     const argv = [...(options.prefix ?? []), ...wrap, kind.server, `--defaults-file=${defaultsFile}`];
     const [command = kind.server, ...args] = argv;
-    const started = spawn(command, args, { stdio: ['ignore', log.fd, log.fd], detached: true });
+    const supervised = options.supervised ?? true;
+    const env = { ...process.env, ...(supervised ? { [PARENT_VARIABLE]: String(process.pid) } : {}) };
+    const started = spawn(command, args, { stdio: ['ignore', log.fd, log.fd], detached: true, env });
     child = started;
     alive.add(started);
     ended = new Promise((resolve) => {
@@ -145,7 +152,11 @@ export const launchServer = async (options: ServerOptions): Promise<Server> => {
         if (child === started) child = undefined;
         resolve();
       };
-      started.once('exit', over);
+      started.once('exit', (status) => {
+        over();
+        // A failure to start shows as a server that is not there.
+        if (supervised && status === RESTART_STATUS) launch(extra).catch(() => undefined);
+      });
       started.once('error', over);
     });
     await log.close();

@@ -81,3 +81,9 @@ const settled = async (node: LocalNode, position: string, what: string): Promise
     await sleep(SETTLE_MS);
   }
 };
+
+/** The binary logs are all that is left of who wrote what. `why`: what becomes of the server's own. */
+export const assertKept = (kept: Kept | null, why: string): void => {
+  if (kept?.kind === 'kept') return;
+  throw new CommandError(`its binary logs are not kept yet, and ${why}: ${kept?.why ?? 'none has them'}`);
+};

@@ -6,8 +6,9 @@ import { renderErrors } from '../../config/problem.js';
 import type { VipdConfig } from '../../config/types.js';
 import { request } from '../../control/client.js';
 import { type NodeStatus, STATUS_FORMAT, type Status } from '../../control/status.js';
+import type { Target } from '../../mysql/connection.js';
 import { type Credentials, loadCredentials } from '../../mysql/credentials.js';
-import { createLinks, type Link } from '../../mysql/links.js';
+import { createLinks, type Link, type LinkName } from '../../mysql/links.js';
 import { QUESTION_TIMEOUT_MS } from './ask.js';
 import { EXIT_BAD_CONFIG, EXIT_NO_AGENT, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import type { Terminal } from './terminal.js';
@@ -33,7 +34,9 @@ export interface LocalNode {
   readonly config: VipdConfig;
   readonly credentials: Credentials;
   /** A login at the local server as the agent's user, the same one while it lives. @throws DatabaseError */
-  link(): Promise<Link>;
+  link(name?: LinkName): Promise<Link>;
+  /** The same at the other node's server, from here. @throws DatabaseError */
+  peerLink(): Promise<Link>;
   /** As the agent tells it. @throws CommandError */
   status(): Promise<Status>;
   close(): void;
@@ -50,18 +53,20 @@ export const openLocalNode = async (what: string, configPath: string, socket: st
   if (!loaded.ok) throw new CommandError(renderErrors(loaded.errors), EXIT_BAD_CONFIG);
   const { config } = loaded;
   const credentials = await loadCredentials(config.mysql.defaultsFile);
-  const links = createLinks({
-    target: localTarget(config),
-    credentials,
-    onOpened: () => undefined,
-    onLost: () => undefined,
-  });
+  const open = (target: Target) =>
+    createLinks({ target, credentials, onOpened: () => undefined, onLost: () => undefined });
+  const links = open(localTarget(config));
+  const peer = open({ host: config.peer.address, port: config.mysql.port });
   return {
     config,
     credentials,
-    link: () => links.get('command', LOGIN_MS),
+    link: (name = 'command') => links.get(name, LOGIN_MS),
+    peerLink: () => peer.get('command', LOGIN_MS),
     status: () => askStatus(socket),
-    close: () => links.close(),
+    close: () => {
+      links.close();
+      peer.close();
+    },
   };
 };
 

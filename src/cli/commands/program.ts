@@ -214,7 +214,7 @@ const addComingBack = (program: Command, withAgent: WithAgent): void => {
   program
     .command('rejoin')
     .description('brings a quarantined node back; without an option it tells how')
-    .addOption(new Option('--discard', 'rebuild it from the active; its old data stays aside').conflicts('keep'))
+    .addOption(new Option('--discard', 'rebuild it from the active').conflicts('keep'))
     .option('--keep', 'it keeps its data, once the active has the same rows')
     .option('--yes', 'do not ask')
     .action((options: { discard?: true; keep?: true; yes?: true }) =>
