@@ -1,9 +1,11 @@
 /** The agent of one node: joins the core to the network, the database, the disk and the operator. */
 
+import { join } from 'node:path';
 import { createAddressHolder } from './agent/address.js';
 import { createChangeLog } from './agent/changes.js';
 import { createChecks } from './agent/checks.js';
 import { createControl } from './agent/control.js';
+import { createDivergenceKeeper } from './agent/divergence-keeper.js';
 import { createEvidence } from './agent/evidence.js';
 import { collectFacts, DOCTOR } from './agent/facts.js';
 import { createHeartbeats } from './agent/heartbeats.js';
@@ -37,6 +39,7 @@ import { BACKUP } from './mysql/backup-messages.js';
 import { createBackupShip } from './mysql/backup-ship.js';
 import { loadCredentials } from './mysql/credentials.js';
 import { createDatabase } from './mysql/database.js';
+import { KEPT_DIRECTORY } from './mysql/kept-binlog.js';
 import { createSalvage, SALVAGE } from './mysql/salvage.js';
 import { type AgentChannel, createAgentChannel } from './net/agent-channel.js';
 
@@ -158,6 +161,16 @@ export const createAgent = (options: AgentOptions): Agent => {
     servesUntil: (until) => http?.servesUntil(until),
   });
 
+  const divergenceKeeper = createDivergenceKeeper({
+    order: () => ({
+      target: databaseTarget(config),
+      credentials: inForce.credentials,
+      directory: join(config.stateDirectory, KEPT_DIRECTORY),
+    }),
+    now: boottimeMs,
+    tell,
+  });
+
   const loop = createLoop({
     now: boottimeMs,
     send: heartbeats.send,
@@ -168,7 +181,10 @@ export const createAgent = (options: AgentOptions): Agent => {
     renewed: (leaseUntil) => address.renew(leaseUntil),
     journal: tell,
     reply: (id, done, ok, text) => control.reply(id, done, ok, text),
-    settled: serving.settled,
+    settled: (state) => {
+      serving.settled(state);
+      divergenceKeeper.settled(state);
+    },
     exit: () => leave(false),
     broken: (error) => {
       log.fatal({ err: error }, 'the agent contradicted itself; taking the VIP off and leaving');
@@ -259,6 +275,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     checks.stop();
     steps?.cancelAll();
     stopSalvage();
+    divergenceKeeper.stop();
     heartbeats.close();
     const closing = [channel?.close(), vipOff(), database?.stop(), control.close(), journal.close(), http?.close()];
     void Promise.allSettled(closing).then(() => {

@@ -5,14 +5,7 @@ import { dirname, join } from 'node:path';
 import { mergePositions } from '../core/position.js';
 import type { BackupNote } from '../mysql/backup-messages.js';
 import { prepareBackup, readBackupPosition, receiveBackup } from '../mysql/backup-receive.js';
-import {
-  giveToServer,
-  locateServerFiles,
-  moveIn,
-  moveOut,
-  newDirectory,
-  oldDirectory,
-} from '../mysql/data-directory.js';
+import { giveTo, locateServerFiles, moveIn, moveOut, newDirectory, oldDirectory } from '../mysql/data-directory.js';
 import { setRebuiltPosition } from '../mysql/rebuilt-position.js';
 import type { SalvageChannel } from '../mysql/salvage.js';
 import { isCopying, loadRebuild, type RebuildRecord, type Stage, saveRebuild } from './rebuild-record.js';
@@ -84,7 +77,7 @@ const carryOut = async (options: RebuildOptions, record: RebuildRecord): Promise
       return { ...record, stage: 'prepare', position: await copy(options, record) };
     case 'prepare':
       await prepareBackup(newDirectory(files), options.signal);
-      await giveToServer(newDirectory(files), files);
+      await giveTo(newDirectory(files), files);
       await stopServer(options);
       return { ...record, stage: 'move-out' };
     case 'move-out':

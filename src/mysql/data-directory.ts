@@ -82,13 +82,13 @@ const moveTo = async (directory: string, path: string): Promise<void> => {
   await rename(path, target);
 };
 
-/** Unpacked by root, they are the server's from now on. */
-export const giveToServer = async (path: string, owner: Pick<ServerFiles, 'uid' | 'gid'>): Promise<void> => {
+/** What root wrote is another's from now on, with all that is below it. */
+export const giveTo = async (path: string, owner: Pick<ServerFiles, 'uid' | 'gid'>): Promise<void> => {
   await lchown(path, owner.uid, owner.gid);
   const entries = await readdir(path, { withFileTypes: true });
   for (const entry of entries) {
     const below = join(path, entry.name);
-    if (entry.isDirectory()) await giveToServer(below, owner);
+    if (entry.isDirectory()) await giveTo(below, owner);
     else await lchown(below, owner.uid, owner.gid);
   }
 };

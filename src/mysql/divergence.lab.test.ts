@@ -1,7 +1,7 @@
 /** Divergence of a real pair that was split by hand: exactly the rows that differ, and binary logs that can be read. */
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Server } from '../../test/lab/mysqld.js';
 import { splitPair } from './divergence.fixture.js';
 import { findDivergence } from './divergence.js';
-import { keepBinlogs } from './kept-binlog.js';
+import { keepDivergence, LIST_FILE } from './kept-binlog.js';
 import { AGENT, alone, type Cleanup, EVERY_KIND, runCleanup } from './lab.fixture.js';
 import { createLinks, type Link } from './links.js';
 
@@ -80,19 +80,22 @@ describe.each(EVERY_KIND)('$title', (kind) => {
     const { active, standby } = await splitPair(cleanup, kind);
     const root = await mkdtemp(join(tmpdir(), 'vipd-kept-'));
     cleanup.push(() => rm(root, { recursive: true, force: true }));
-    const { missing, parts } = await find(standby, active);
-    const kept = await keepBinlogs(join(root, 'divergence'), missing, parts);
+    const found = await find(standby, active);
+    const kept = await keepDivergence(join(root, 'divergence'), found);
     if (kept.kind !== 'kept') throw new Error(kept.why);
-    const files = await readdir(kept.directory);
-    expect(files).toEqual(['binlog.000001', 'binlog.000002']);
-    for (const file of files) expect((await stat(join(kept.directory, file))).mode & 0o777).toBe(0o600);
+    const all = await readdir(kept.directory);
+    expect(all).toEqual(['binlog.000001', 'binlog.000002', LIST_FILE]);
+    for (const file of all) expect((await stat(join(kept.directory, file))).mode & 0o777).toBe(0o600);
     expect((await stat(kept.directory)).mode & 0o777).toBe(0o700);
+    const list: unknown = JSON.parse(await readFile(join(kept.directory, LIST_FILE), 'utf8'));
+    expect(list).toMatchObject({ count: 5, transactions: { length: 5 } });
+    const files = all.filter((name) => name !== LIST_FILE);
     const paths = files.map((file) => join(kept.directory, file));
     const { stdout } = await run(kind.binlog, ['--no-defaults', '--base64-output=decode-rows', '-v', ...paths]);
     expect(stdout.match(/^### (?:INSERT|UPDATE|DELETE)/gm)).toHaveLength(5);
     expect(stdout).toContain('CREATE TABLE shop.only_here');
-    expect(await keepBinlogs(join(root, 'divergence'), missing, [])).toEqual(kept);
-    expect(await keepBinlogs(join(root, 'divergence'), 'other', parts, 100)).toMatchObject({
+    expect(await keepDivergence(join(root, 'divergence'), { ...found, parts: [] })).toEqual(kept);
+    expect(await keepDivergence(join(root, 'divergence'), { ...found, missing: 'other' }, 100)).toMatchObject({
       kind: 'not-kept',
       why: expect.stringContaining('of at most 100'),
     });

@@ -1,10 +1,12 @@
-/** Keeps the parts of binary logs that hold extra transactions, as files that the server's own tools read. */
+/** Keeps extra transactions as files: the parts of binary logs that hold them, which the server's own tools read, and their list. */
 
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { chmod, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { MAGIC } from './binlog-events.js';
-import type { BinlogPart } from './divergence.js';
+import { giveTo } from './data-directory.js';
+import type { BinlogPart, Divergence } from './divergence.js';
+import { listDivergence } from './divergence-list.js';
 
 export type Kept =
   | { readonly kind: 'kept'; readonly directory: string; readonly bytes: number }
@@ -21,17 +23,23 @@ const FIRST_HEAD_BYTES = MAGIC.length + 19;
 /** A format description event has some 250 bytes. */
 const FORMAT_MAX_BYTES = 10_000;
 
+/** Below `state_directory`. */
+export const KEPT_DIRECTORY = 'divergence';
+/** Beside the binary logs. */
+export const LIST_FILE = 'transactions.json';
+
 /**
  * Copies each part, from its first extra transaction to the file's end, into a directory below `root` that is named after
- * `missing`; what was kept before under that name stays. Directories have mode 0700, files 0600.
+ * what is missing, and writes the list beside them; what was kept before under that name stays. Directories have mode 0700,
+ * files 0600; they belong to whom the directory above `root` belongs, that is to the agent, whoever keeps them.
  * @throws Error with the system's words
  */
-export const keepBinlogs = async (
+export const keepDivergence = async (
   root: string,
-  missing: string,
-  parts: readonly BinlogPart[],
+  divergence: Divergence,
   maxBytes = KEEP_MAX_BYTES,
 ): Promise<Kept> => {
+  const { missing, parts } = divergence;
   const directory = join(root, nameOf(missing));
   await mkdir(root, { recursive: true, mode: 0o700 });
   await chmod(root, 0o700);
@@ -39,14 +47,17 @@ export const keepBinlogs = async (
   if (before !== null) return { kind: 'kept', directory, bytes: before };
   const heads = await Promise.all(parts.map(({ path }) => readFormat(path)));
   const sizes = await Promise.all(parts.map(async ({ path, start }) => (await stat(path)).size - start));
-  const bytes = [...heads.map((head) => head.length), ...sizes].reduce((sum, size) => sum + size, 0);
+  const list = `${JSON.stringify(listDivergence(divergence), null, 2)}\n`;
+  const bytes = [Buffer.byteLength(list), ...heads.map((head) => head.length), ...sizes].reduce((sum, n) => sum + n, 0);
   const refusal = await whyNoRoom(root, bytes, maxBytes);
   if (refusal !== '') return { kind: 'not-kept', why: refusal };
   const temporary = `${directory}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { mode: 0o700 });
   for (const [index, part] of parts.entries()) await copyPart(temporary, part, heads[index] ?? MAGIC);
+  await writeFile(join(temporary, LIST_FILE), list, { mode: 0o600, flush: true });
   await rename(temporary, directory);
+  if (process.geteuid?.() === 0) await giveTo(root, await stat(dirname(root)));
   return { kind: 'kept', directory, bytes };
 };
 

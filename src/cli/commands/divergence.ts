@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { differencePosition } from '../../core/position.js';
 import { type Divergence, findDivergence } from '../../mysql/divergence.js';
-import { type Kept, keepBinlogs } from '../../mysql/kept-binlog.js';
+import { KEPT_DIRECTORY, type Kept, keepDivergence } from '../../mysql/kept-binlog.js';
 import { PROMPT_MS } from '../../mysql/step.js';
 import { divergenceJson, renderDivergence } from '../render/divergence.js';
 import { EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
@@ -65,7 +65,7 @@ export const judge = async (node: LocalNode, what: string, signal: AbortSignal):
   const kept =
     divergence.parts.length === 0
       ? null
-      : await keepBinlogs(join(node.config.stateDirectory, 'divergence'), divergence.missing, divergence.parts);
+      : await keepDivergence(join(node.config.stateDirectory, KEPT_DIRECTORY), divergence);
   return { ...standing, divergence, kept };
 };
 

@@ -3,6 +3,7 @@
 import type { NodeStatus } from '../../control/status.js';
 import type { ChangedRow, DecodedTransaction } from '../../mysql/decoded-binlog.js';
 import type { Divergence } from '../../mysql/divergence.js';
+import { listDivergence, valuesByName } from '../../mysql/divergence-list.js';
 import type { Kept } from '../../mysql/kept-binlog.js';
 import { printable, printableLines } from './text.js';
 
@@ -76,30 +77,12 @@ const valuesText = (values: readonly string[], names: readonly string[] | undefi
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');
 
-/** A table that has other columns by now, or is gone, is told by numbers: `@1`. */
-const valuesByName = (values: readonly string[], names: readonly string[] | undefined): Record<string, string> =>
-  Object.fromEntries(
-    values.map((value, i) => [names?.length === values.length ? (names[i] ?? '') : `@${i + 1}`, value]),
-  );
-
-/** The names are an interface: they are added to, not renamed. Values are texts as the server's tool prints them. */
+/** Names and values as `listDivergence` gives them; to be added to, not renamed. */
 export const divergenceJson = ({ self, active, divergence, kept }: DivergenceFacts): unknown => ({
   format: 1,
   node: self.name,
   active: active.name,
-  missing: divergence.missing,
-  count: divergence.count,
-  unread: divergence.unread,
-  transactions: divergence.transactions.map(({ gtid, at, counts, rows, statements }) => ({
-    gtid,
-    at,
-    tables: Object.fromEntries(counts),
-    rows: rows.map(({ kind, table, before, after }) => {
-      const names = divergence.columns.get(table);
-      return { kind, table, before: valuesByName(before, names), after: valuesByName(after, names) };
-    }),
-    statements,
-  })),
+  ...listDivergence(divergence),
   kept: kept?.kind === 'kept' ? { directory: kept.directory, bytes: kept.bytes } : null,
   notKept: kept?.kind === 'not-kept' ? kept.why : '',
 });
