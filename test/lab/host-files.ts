@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import type { ServerKind } from './server-kind.js';
+import { serviceCommands, writeServiceCommands } from './service.js';
 import { ADDRESSES, GATEWAY, NODES, type NodeName, SECOND_PATH, VIP4, VIP6, withPrefix } from './topology.js';
 
 export const GROUP = 'lab';
@@ -87,6 +88,7 @@ const merge = (base: ConfigPart, more: ConfigPart): ConfigPart => {
 export const nodeConfig = (labDirectory: string, node: NodeName, options: LabOptions): ConfigPart => {
   const files = nodeFiles(labDirectory, node);
   const etc = dirname(files.config);
+  const service = serviceCommands(etc);
   const base: ConfigPart = {
     group: GROUP,
     node,
@@ -104,6 +106,7 @@ export const nodeConfig = (labDirectory: string, node: NodeName, options: LabOpt
     gateways: [GATEWAY],
     hooks: { directory: files.hooksDirectory, timeout: '10s' },
     control: { socket: files.controlSocket, group: 'root' },
+    rejoin: { stop: [service.stop], start: [service.start] },
     state_directory: files.stateDirectory,
   };
   return merge(base, options.config ?? {});
@@ -118,6 +121,7 @@ export const writeNodeFiles = (labDirectory: string, node: NodeName, options: La
     mkdirSync(directory, { recursive: true, mode: 0o755 });
   }
   writeFileSync(files.config, stringify(nodeConfig(labDirectory, node, options)));
+  writeServiceCommands(etc, join(files.mysqlDirectory, 'mysqld.pid'));
   writeSecret(join(etc, 'key'), `${KEY}\n`);
   writeSecret(join(etc, 'mysql.cnf'), `[client]\nuser=${AGENT_USER}\npassword=${AGENT_PASSWORD}\n`);
   for (const [name, script] of Object.entries(options.hooks ?? {})) {

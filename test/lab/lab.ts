@@ -6,7 +6,7 @@ import { type Answer, request } from '../../src/control/client.js';
 import type { RequestInput } from '../../src/control/protocol.js';
 import type { HistoryEntry, Status } from '../../src/control/status.js';
 import { type Capture, startCapture } from './capture.js';
-import { attempt, type CommandResult, run } from './command.js';
+import { attempt, type CommandOptions, type CommandResult, run } from './command.js';
 import { createDaemon, type Daemon } from './daemon.js';
 import { APP_PASSWORD, APP_USER, MYSQL_PORT, SERVER_IDS, startDatabase } from './database.js';
 import { mountSmallDisk, unmountDisks } from './disk.js';
@@ -63,8 +63,8 @@ export interface Lab {
   readonly agent: Readonly<Record<NodeName, Daemon>>;
   readonly witness: Daemon;
   readonly witnessFiles: WitnessFiles;
-  exec(place: Place, argv: readonly string[]): Promise<CommandResult>;
-  vipctl(node: NodeName, args: readonly string[]): Promise<CommandResult>;
+  exec(place: Place, argv: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  vipctl(node: NodeName, args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** Straight over the control socket, which is quicker than starting vipctl. */
   ask(node: NodeName, input: RequestInput): Promise<Answer>;
   /** Rejects where no agent answers. */
@@ -159,7 +159,7 @@ const assemble = (parts: Parts): Lab => {
   let cuts: readonly Cut[] = [];
   const loads = new Set<Load>();
 
-  const exec = (place: Place, argv: readonly string[]) => attempt([...on(place), ...argv]);
+  const exec: Lab['exec'] = (place, argv, given) => attempt([...on(place), ...argv], given);
   const ask = (node: NodeName, input: RequestInput) =>
     request(files[node].controlSocket, input, { timeoutMs: ASK_TIMEOUT_MS });
   const data = async (node: NodeName, input: RequestInput): Promise<unknown> => {
@@ -177,7 +177,8 @@ const assemble = (parts: Parts): Lab => {
     vip,
     vips,
     exec,
-    vipctl: (node, args) => exec(node, [process.execPath, VIPCTL, '--config', files[node].config, ...args]),
+    vipctl: (node, args, given) =>
+      exec(node, [process.execPath, VIPCTL, '--config', files[node].config, ...args], given),
     ask,
     status: async (node) => (await data(node, { request: 'status' })) as Status,
     journal: async (node) =>

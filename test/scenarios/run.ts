@@ -10,6 +10,7 @@ import { CLOCK_FAULTS } from './clock.js';
 import { CONFIGURATION } from './configuration.js';
 import { CRASHES } from './crash.js';
 import { DISK_FAULTS } from './disk.js';
+import { DIVERGENCES } from './divergence.js';
 import { hostile } from './hostile.js';
 import { NETWORK_FAULTS } from './network.js';
 import { OPERATIONS } from './operator.js';
@@ -41,6 +42,7 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...CLOCK_FAULTS,
     ...RULESET_FAULTS,
     ...SERVER_FAULTS,
+    ...DIVERGENCES,
   ].sort((a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id));
 
 interface RunOptions {
