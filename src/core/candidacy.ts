@@ -2,13 +2,13 @@
 
 import { type Opening, startElection } from './election.js';
 import { lacksEvidence } from './evidence.js';
-import { unfit, unfitToStand } from './fitness.js';
+import { brokenApplier, unfit, unfitToStand } from './fitness.js';
 import { dropOrder } from './order.js';
 import { containsPosition } from './position.js';
 import { endStale, isBlind, isUncompared } from './stale.js';
 import type { NodeState } from './state.js';
 import { keptLease, YIELD_INTERVALS } from './timing.js';
-import { livePeer, noticeOnce, set, type Turn, vote } from './turn.js';
+import { hold, livePeer, noticeOnce, set, type Turn, vote } from './turn.js';
 import { makeRecordByWord } from './voter.js';
 
 /** Looks whether this standby should stand for election now, and says once why not. */
@@ -24,6 +24,7 @@ export const considerCandidacy = (turn: Turn): void => {
   endStale(turn);
   if (isBlind(turn, record?.servedTerm ?? 0, record?.sync ?? false) || isYielding(turn, opening)) return;
   if (isUncompared(turn)) return;
+  holdIfBroken(turn);
   const why = unfitToStand(turn.s, s.order !== null, s.order?.acceptLoss ?? false);
   if (why !== '') return refuse(turn, why);
   if (lacksEvidence(turn)) return;
@@ -33,6 +34,14 @@ export const considerCandidacy = (turn: Turn): void => {
 const refuse = (turn: Turn, why: string): void => {
   noticeOnce(turn, 'refusal', 'not-a-candidate', `nobody owns the VIP, and this node does not take over: ${why}`);
   dropOrder(turn, `refused: ${why}`);
+};
+
+/** The applier does not mend itself, and only an operator can say whether the node may go without what it did not apply. */
+const holdIfBroken = (turn: Turn): void => {
+  const { s } = turn;
+  const broken = brokenApplier(s);
+  if (broken === '' || s.order?.acceptLoss) return;
+  hold(turn, 'replication', `${broken}; start ${s.config.peer}, or run \`vipctl promote --accept-loss\``);
 };
 
 /** Standby 1: our own promise has run out, or its holder released it. */

@@ -103,7 +103,7 @@ export const unfitToStand = (s: NodeState, order: boolean, acceptLoss: boolean):
  * What was received cannot be trusted to be applied. A receiver that lost its source is no such thing: the source may be
  * dead, and what did not arrive is weighed as a loss. Whoever served last needs nothing from its channel.
  */
-const brokenApplier = (s: NodeState): string => {
+export const brokenApplier = (s: NodeState): string => {
   const replica = s.database.report?.replica;
   if (!replica || lastServer(s) === s.config.self) return '';
   if (replica.sql === 'stopped' && replica.error) return `replication stopped by an error: ${replica.error}`;

@@ -61,7 +61,7 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position, no
     return { lossMs, text: describe(s, promotion, position, `if it has served by the last vote, ${lastMs(lossMs)}`) };
   }
   // A failed salvage counts as more than any limit: how much was left there is not known.
-  const unknown = promotion.salvage === 'failed' || promotion.lastPosition === '';
+  const unknown = promotion.salvage === 'failed' || isGivenUp(s, promotion, position) || promotion.lastPosition === '';
   const followed = (s.voter.record?.dataTerm ?? 0) >= promotion.servedBefore;
   if (unknown || peer.caughtUpAt === null || !followed) {
     return { lossMs: Number.POSITIVE_INFINITY, text: describe(s, promotion, position, 'an unknown part') };
@@ -81,8 +81,13 @@ const whyUnmissed = (s: NodeState, promotion: Promotion, position: Position): st
   if (servedBefore === 0 && !isAhead(s.peer.beat?.position ?? '', position)) return 'nobody has served before';
   if (servedLast(s, servedBefore)) return 'this node served last';
   const followed = (s.voter.record?.dataTerm ?? 0) >= servedBefore;
-  return promotion.lastSync && followed ? 'every acknowledged commit was received here (sync)' : '';
+  const applied = !isGivenUp(s, promotion, position);
+  return promotion.lastSync && followed && applied ? 'every acknowledged commit was received here (sync)' : '';
 };
+
+/** What was received and cannot be applied may be any time old. */
+const isGivenUp = (s: NodeState, promotion: Promotion, position: Position): boolean =>
+  promotion.channelGivenUp && !containsPosition(position, s.database.received);
 
 const lastMs = (lossMs: Millis): string =>
   Number.isFinite(lossMs) ? `up to the last ${Math.ceil(lossMs)} ms` : 'an unknown part';
