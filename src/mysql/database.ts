@@ -138,7 +138,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       flavour: command.flavour,
       command: command.session,
       aside: aside.session,
-      ownUser: settings.credentials.user,
+      login: { target: options, credentials: settings.credentials },
       nowMs: options.nowMs,
       signal: stepOptions.signal,
       progress: stepOptions.progress,
@@ -239,7 +239,7 @@ const carryOut = (step: DatabaseStep, stallMs: number, context: StepContext): Pr
     case 'database-open':
       return openForClients(context);
     case 'database-follow':
-      return follow(context, step.activePosition);
+      return follow(context, step.activePosition, stallMs);
     case 'database-open-reverse':
       return openReverse(context);
     case 'database-semi-sync':

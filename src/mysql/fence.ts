@@ -102,7 +102,7 @@ export const describeBlockers = async (context: StepContext): Promise<string> =>
 };
 
 const listClients = async (context: StepContext): Promise<readonly ServerSession[]> =>
-  clientSessions(await context.flavour.listSessions(askAside(context)), context.ownUser);
+  clientSessions(await context.flavour.listSessions(askAside(context)), context.login.credentials.user);
 
 /** One listing, everybody in it killed. */
 const killListed = async (context: StepContext): Promise<readonly ServerSession[]> => {

@@ -58,8 +58,8 @@ export interface SemiSyncStatements {
 export interface PrintRange {
   /** Byte of the first file. */
   readonly start: number;
-  /** Byte of the last file. */
-  readonly end: number;
+  /** Byte of the last file; absent: all of it. */
+  readonly end?: number;
   /** Not to be printed: body of a position. */
   readonly without?: string;
 }
@@ -92,6 +92,16 @@ export interface CloneWords {
   repoint(source: Address): readonly string[];
 }
 
+export interface RelayLogs {
+  /** Every whole transaction that is in them, applied or not. */
+  readonly stored: Position;
+  /**
+   * Where those begin that were not had: names of files, and a byte of the first. Absent: there is nothing, or the server's
+   * own applier takes it from there.
+   */
+  readonly unapplied?: { readonly files: readonly string[]; readonly start: number };
+}
+
 export interface Flavour {
   readonly name: 'mariadb' | 'mysql';
   readonly version: string;
@@ -115,16 +125,15 @@ export interface Flavour {
   /** Long transactions, explicit locks, prepared XA transactions. Reads only. */
   findBlockers(ask: Ask, longTransactionSeconds: number): Promise<readonly Blocker[]>;
 
-  /**
-   * Everything that lies in the relay logs as a whole, applied or not. For a channel whose threads are stopped: after a
-   * restart `received` no longer tells.
-   */
-  readRelayLogs(ask: Ask): Promise<Position>;
+  /** What lies in the relay logs. For a channel whose threads are stopped: after a restart `received` no longer tells. */
+  readRelayLogs(ask: Ask, have: Position): Promise<RelayLogs>;
   readonly stopReceiver: string;
   readonly stopReplica: string;
   readonly startReplica: string;
   /** Applies what lies in the relay logs and nothing else. Absent where it would throw that away (mysql.md, relay logs). */
   readonly startApplier?: string;
+  /** Throws away what lies in the relay logs, and keeps the channel. Absent where `startReplica` does. */
+  readonly dropRelayLogs?: string;
   /** How an operator sets up the channel. */
   readonly configureChannel: string;
   /** Which server committed this GTID; empty: it is none. */

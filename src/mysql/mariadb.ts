@@ -92,7 +92,7 @@ const SALVAGE: SalvageWords = {
     '--verify-binlog-checksum',
     '--skip-annotate-row-events',
     `--start-position=${without ?? start}`,
-    `--stop-position=${end}`,
+    ...(end === undefined ? [] : [`--stop-position=${end}`]),
   ],
   // It cannot choose by GTID where two servers have written in one domain.
   listOptions: () => [

@@ -97,12 +97,14 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     // Retrieved_Gtid_Set survives a restart, less what relay_log_recovery threw away to fetch it again.
     readRelayLogs: async (ask) => {
       const status = await readStatus(ask, dialect, semiSyncRole);
-      return status.channel?.received ?? status.position;
+      return { stored: status.channel?.received ?? status.position };
     },
     stopReceiver: `STOP ${dialect.replica} IO_THREAD`,
     stopReplica: `STOP ${dialect.replica}`,
     startReplica: `START ${dialect.replica}`,
     startApplier: `START ${dialect.replica} SQL_THREAD`,
+    // The connection's settings stay (manual, RESET REPLICA); what is wanted again comes by auto-position.
+    dropRelayLogs: `RESET ${dialect.replica}`,
     configureChannel: dialect.configureChannel,
     originOf: (gtid) => gtid.slice(0, Math.max(0, gtid.indexOf(':'))),
     // GTID sets hold what this server wrote itself, so nothing is sent twice.
@@ -143,7 +145,7 @@ const SALVAGE: SalvageWords = {
     '--force-if-open',
     '--verify-binlog-checksum',
     `--start-position=${start}`,
-    `--stop-position=${end}`,
+    ...(end === undefined ? [] : [`--stop-position=${end}`]),
     ...(without === undefined ? [] : [`--exclude-gtids=${without}`]),
   ],
   listOptions: (wanted) => [

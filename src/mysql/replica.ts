@@ -2,10 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
-import { containsPosition, countMissing, differencePosition } from '../core/position.js';
+import { containsPosition, countMissing, differencePosition, mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { asDatabaseError, DatabaseError, kindOf } from './errors.js';
 import { type Channel, type Flavour, number, type ServerStatus } from './flavour.js';
+import { applyRelayLogs } from './relay-apply.js';
 import {
   askAside,
   askCommand,
@@ -42,7 +43,7 @@ export const catchUp = async (
   if (status.channel === undefined) {
     return { ok: true, detail: 'no channel is configured here', position: status.position };
   }
-  await ensureApplies(context, status.channel, status.position);
+  await ensureApplies(context, status.channel, status.position, stallMs);
   const stopping = status.channel.io === 'stopped' ? STOPPED : await stopReceiver(context);
   const received = (now: ServerStatus) => now.channel?.received ?? now.position;
   let position = await waitFor(context, received, stallMs);
@@ -92,25 +93,24 @@ const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   return { pending: begun, work };
 };
 
-/** Has what was received applied, where that is safe. @throws DatabaseError where nothing will apply it. */
-const ensureApplies = async (context: StepContext, channel: Channel, position: Position): Promise<void> => {
+/** Has what was received applied. @throws DatabaseError where nothing will apply it. */
+const ensureApplies = async (
+  context: StepContext,
+  channel: Channel,
+  position: Position,
+  stallMs: number,
+): Promise<void> => {
   if (channel.sql === 'running') return;
-  const stored = await context.flavour.readRelayLogs(askAside(context));
-  const missing = differencePosition(stored, position);
-  if (channel.error !== undefined) {
+  if (channel.error !== undefined)
     throw new DatabaseError('statement', 0, `the applier was stopped by an error: ${channel.error}`);
-  }
-  if (missing === '') return;
-  const { startApplier } = context.flavour;
-  if (startApplier !== undefined) await askPatiently(context, startApplier, REPLICA_CONTROL_MS);
-  else {
-    const why = 'starting replication would throw it away on MariaDB; apply it from the relay logs with mariadb-binlog';
-    throw new DatabaseError(
-      'statement',
-      0,
-      `replication is stopped, and ${missing} is received but not applied: ${why}`,
-    );
-  }
+  const { startApplier, stopReceiver } = context.flavour;
+  // Of what is applied beside the server's own applier nothing more may come in.
+  if (startApplier === undefined && channel.io !== 'stopped')
+    await askPatiently(context, stopReceiver, REPLICA_CONTROL_MS);
+  const logs = await context.flavour.readRelayLogs(askAside(context), position);
+  if (differencePosition(logs.stored, position) === '') return;
+  if (startApplier === undefined) await applyRelayLogs(context, logs, stallMs);
+  else await askPatiently(context, startApplier, REPLICA_CONTROL_MS);
 };
 
 /** Wait until the position contains what `target` says, as long as it moves. */
@@ -128,7 +128,7 @@ const waitFor = async (
     const wanted = target(status);
     if (containsPosition(status.position, wanted)) return status.position;
     if (status.position !== last) {
-      if (last !== '') context.progress(`${countMissing(wanted, status.position)} transactions to apply`);
+      context.progress(`${countMissing(wanted, status.position)} transactions to apply`);
       last = status.position;
       movedAtMs = context.nowMs();
     }
@@ -149,7 +149,7 @@ const waitFor = async (
 };
 
 /** As a standby: nothing extra here, so replicate from the active. */
-export const follow = async (context: StepContext, activePosition: Position): Promise<Outcome> => {
+export const follow = async (context: StepContext, activePosition: Position, stallMs: number): Promise<Outcome> => {
   const status = await context.flavour.readStatus(askCommand(context));
   const { channel } = status;
   if (channel === undefined) {
@@ -165,7 +165,40 @@ export const follow = async (context: StepContext, activePosition: Position): Pr
     return judged;
   }
   if (runs) return { ok: true, detail: 'replicating', position: status.position };
-  return await startChannel(context, status, false);
+  if (channel.io !== 'stopped' || channel.sql !== 'stopped') return await startChannel(context, status, false);
+  const kept = await keepReceived(context, status.position, activePosition, stallMs);
+  if (!kept.ok) return kept;
+  const started = await startChannel(context, status, false);
+  return kept.detail === '' ? started : { ...started, detail: `${started.detail}; ${kept.detail}` };
+};
+
+/**
+ * What an earlier run of the server has received and not applied was acknowledged under semi-sync, and until it has been
+ * sent again this node would lack it, were the start of the channel to throw it away (mysql.md, relay logs).
+ */
+const keepReceived = async (
+  context: StepContext,
+  position: Position,
+  activePosition: Position,
+  stallMs: number,
+): Promise<Outcome> => {
+  const { flavour } = context;
+  const logs = await flavour.readRelayLogs(askAside(context), position);
+  const beyond = differencePosition(logs.stored, mergePositions(position, activePosition));
+  if (beyond !== '')
+    return failed(
+      `the relay logs hold ${beyond}, and the active is not known to have it; asked too early, or it lost it`,
+    );
+  const missing = differencePosition(logs.stored, position);
+  if (missing === '' || flavour.startApplier !== undefined) return { ok: true, detail: '' };
+  try {
+    await applyRelayLogs(context, logs, stallMs);
+    return { ok: true, detail: `applied from the relay logs up to ${missing}` };
+  } catch (error) {
+    assertWanted(context);
+    // The active has all of it, so that only its death in the next moment would be a loss.
+    return { ok: true, detail: `fetched again rather than applied: ${asDatabaseError(error, 'relay logs').message}` };
+  }
 };
 
 /** A node that has something of its own takes nothing more until it was judged; what it received is on the active too. */
@@ -199,7 +232,17 @@ export const openReverse = async (context: StepContext): Promise<Outcome> => {
   if (status.channel.io === 'running' && status.channel.sql === 'running') {
     return { ok: true, detail: 'the reverse channel runs', position: status.position };
   }
+  await dropGivenUp(context, status);
   return await startChannel(context, status, true);
+};
+
+/** What an operator gave up with `promote --accept-loss` lies there still, and would be applied beside clients' writes. */
+const dropGivenUp = async (context: StepContext, { channel, position }: ServerStatus): Promise<void> => {
+  const { flavour } = context;
+  if (flavour.dropRelayLogs === undefined || channel?.io !== 'stopped' || channel.sql !== 'stopped') return;
+  const { stored } = await flavour.readRelayLogs(askAside(context), position);
+  if (differencePosition(stored, position) !== '')
+    await askPatiently(context, flavour.dropRelayLogs, REPLICA_CONTROL_MS);
 };
 
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: among others, the source has not reached the position we start from. */

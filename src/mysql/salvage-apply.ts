@@ -4,10 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import type { SalvageWords } from './flavour.js';
+import type { Link } from './links.js';
 import { startProgram } from './salvage-program.js';
+import { PROMPT_MS } from './step.js';
 
 export interface Applier {
   /** The server's id of the client's connection, once it has logged in; 0 before. */
@@ -36,6 +39,9 @@ export interface ApplierOptions {
 const WHO_AM_I = 'SELECT CONNECTION_ID();\n';
 /** What a server of the default settings takes and more (mariadb-binlog prints large transactions in fragments). */
 const MAX_PACKET = '1G';
+/** After KILL, for the server to roll the rest back. */
+const ROLLBACK_MS = 10_000;
+const LOOK_MS = 100;
 
 /** @throws Error where the login cannot be handed over. */
 export const startApplier = async (options: ApplierOptions): Promise<Applier> => {
@@ -118,6 +124,20 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
       await ended;
     },
   };
+};
+
+/** The client, and its connection on the server: a commit it had begun is done, the rest rolled back, when this returns. */
+export const endApplier = async (applier: Applier, { session, flavour }: Link): Promise<void> => {
+  const id = applier.connectionId;
+  await applier.kill();
+  if (id === 0) return;
+  const ask = (sql: string) => session.query(sql, PROMPT_MS);
+  await ask(`KILL ${id}`).catch(() => undefined);
+  for (let waitedMs = 0; waitedMs < ROLLBACK_MS; waitedMs += LOOK_MS) {
+    const sessions = await flavour.listSessions(ask);
+    if (!sessions.some((one) => one.id === id)) return;
+    await sleep(LOOK_MS);
+  }
 };
 
 /**

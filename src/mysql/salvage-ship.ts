@@ -8,7 +8,7 @@ import { describeTarget, type Target } from './connection.js';
 import { type Flavour, text } from './flavour.js';
 import type { Link } from './links.js';
 import { parseRequest, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
-import { startProgram } from './salvage-program.js';
+import { type Printed, printLogs } from './salvage-print.js';
 
 /** Where the answer goes: the agents' channel. */
 export interface ShipReply {
@@ -41,9 +41,6 @@ export const SHIP_MAX_BYTES = 8 * 1024 ** 3;
 export const SHIP_STALL_MS = 30_000;
 /** For a connection to a server that lives. */
 const ALIVE_MS = 1_000;
-/** What it says when it did not read everything; it ends with exit 0 all the same. */
-const INCOMPLETE = /^(?:ERROR|WARNING: Did not reach).*$/m;
-
 interface Known {
   readonly flavour: Flavour;
   readonly tail: BinlogTail;
@@ -129,48 +126,23 @@ const ship = async (
 };
 
 /** Everything to the end of the last whole transaction: what a crash tore off behind it is not printed. */
-const print = async (
+const print = (
   options: SalvageShipOptions,
   { salvage }: Flavour,
   { files, ...range }: ToShip,
   reply: ShipReply,
   signal: AbortSignal,
-): Promise<{ readonly bytes: number; readonly problem: string }> => {
-  const name = options.program ?? salvage.binlogProgram;
-  const stallMs = options.stallMs ?? SHIP_STALL_MS;
-  const maxBytes = options.maxBytes ?? SHIP_MAX_BYTES;
-  const program = startProgram(name, [...salvage.printOptions(range), ...files]);
-  program.child.stdin?.end();
-  let bytes = 0;
-  let stopped = '';
-  const stop = (why: string) => {
-    stopped ||= why;
-    program.kill();
-  };
-  const stalled = () => stop(`${name} printed nothing for ${stallMs} ms; the disk of the binary logs may hang`);
-  const onAbort = () => stop('the asker is gone');
-  signal.addEventListener('abort', onAbort, { once: true });
-  let timer = setTimeout(stalled, stallMs);
-  try {
-    for await (const chunk of program.child.stdout ?? []) {
-      clearTimeout(timer);
-      bytes += (chunk as Buffer).length;
-      if (bytes > maxBytes) {
-        stop(`more than ${maxBytes} bytes are missing; rebuild the node from a backup of the dead server instead`);
-        break;
-      }
-      await reply.send(chunk as Buffer);
-      timer = setTimeout(stalled, stallMs);
-    }
-    const end = await program.ended;
-    const problem = stopped || end || (INCOMPLETE.exec(program.complaints())?.[0] ?? '');
-    return { bytes, problem };
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-    program.kill();
-  }
-};
+): Promise<Printed> =>
+  printLogs(
+    {
+      program: options.program ?? salvage.binlogProgram,
+      args: [...salvage.printOptions(range), ...files],
+      stallMs: options.stallMs ?? SHIP_STALL_MS,
+      maxBytes: options.maxBytes ?? SHIP_MAX_BYTES,
+      signal,
+    },
+    (bytes) => reply.send(bytes),
+  );
 
 /** A server that hangs, too, holds its listening socket: only one that is gone refuses. */
 const answers = (target: Target): Promise<boolean> =>

@@ -8,7 +8,7 @@ import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import type { Database } from './database.js';
 import type { Link } from './links.js';
-import { type Applier, startApplier } from './salvage-apply.js';
+import { type Applier, endApplier, startApplier } from './salvage-apply.js';
 import { parseNote, parseTrailer, SALVAGE, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
 import { createSalvageShip, type ShipReply } from './salvage-ship.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS } from './step.js';
@@ -53,8 +53,6 @@ export { SALVAGE } from './salvage-messages.js';
 const KEEP_UP_MS = 2_000;
 /** How often the position is looked at while transactions are applied. */
 const PROGRESS_MS = 500;
-/** After KILL, for the server to roll the rest back. */
-const ROLLBACK_MS = 10_000;
 
 export const createSalvage = (options: SalvageOptions): Salvage => {
   const ship = createSalvageShip({
@@ -160,7 +158,7 @@ const receive = async (
     watching.abort();
     await watched;
   }
-  if (problem !== undefined && applier !== undefined) await end(applier, link);
+  if (problem !== undefined && applier !== undefined) await endApplier(applier, link);
   return { note, trailer, problem };
 };
 
@@ -204,20 +202,6 @@ const problemOf = (trailer: SalvageTrailer | undefined, bytes: number): string |
       return trailer.bytes === bytes ? undefined : `${trailer.bytes} bytes were sent, and ${bytes} came`;
     default:
       return trailer satisfies never;
-  }
-};
-
-/** The client, and its connection on the server: a commit it had begun is done, the rest rolled back, when this returns. */
-const end = async (applier: Applier, { session, flavour }: Link): Promise<void> => {
-  const id = applier.connectionId;
-  await applier.kill();
-  if (id === 0) return;
-  const ask = (sql: string) => session.query(sql, PROMPT_MS);
-  await ask(`KILL ${id}`).catch(() => undefined);
-  for (let waitedMs = 0; waitedMs < ROLLBACK_MS; waitedMs += PROGRESS_MS) {
-    const sessions = await flavour.listSessions(ask);
-    if (!sessions.some((one) => one.id === id)) return;
-    await sleep(PROGRESS_MS);
   }
 };
 

@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
-import { queryOrInterrupt, type Row, type Session } from './connection.js';
+import { queryOrInterrupt, type Row, type Session, type Target } from './connection.js';
+import type { Credentials } from './credentials.js';
 import { DatabaseError } from './errors.js';
 import type { Ask, Flavour } from './flavour.js';
 
@@ -12,8 +13,8 @@ export interface StepContext {
   readonly command: Session;
   /** Looks on, and kills, while `command` waits. */
   readonly aside: Session;
-  /** The agent's user: its sessions are spared. */
-  readonly ownUser: string;
+  /** How the server's own programs log in. Sessions of this user are spared. */
+  readonly login: { readonly target: Target; readonly credentials: Credentials };
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   progress(text: string): void;

@@ -136,7 +136,7 @@ describe.each(['mariadb', 'mysql'] as const)('what a server answers as %s', (nam
         expect(typeof describeSessions(clientSessions(sessions, 'vipd'))).toBe('string');
         for (const { id, seconds } of sessions) expect([id, seconds].every(Number.isFinite)).toBe(true);
         await settled(flavour.findBlockers(askFrom(rows), 5));
-        await settled(flavour.readRelayLogs(askFrom([...rows, []])));
+        await settled(flavour.readRelayLogs(askFrom([...rows, []]), ''));
         const statement = await settled(flavour.realign(askFrom(rows)));
         // It is run as it is: nothing of a reply may end its quotation.
         if (typeof statement === 'string') expect(statement).toMatch(/^[^']*'[\d,:a-f-]*'$/i);

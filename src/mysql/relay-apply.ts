@@ -1,0 +1,79 @@
+/**
+ * Applies MariaDB's relay logs by way of its programs, each transaction with its original GTID.
+ *
+ * Its own applier would throw them away first: `START SLAVE` with both threads stopped begins anew where the applied ones
+ * end, and has the source send the rest again (mysql.md, relay logs). There may be no source any more.
+ */
+
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { containsPosition, countMissing, differencePosition } from '../core/position.js';
+import { DatabaseError } from './errors.js';
+import { type RelayLogs, text } from './flavour.js';
+import { type Applier, endApplier, startApplier } from './salvage-apply.js';
+import { printLogs } from './salvage-print.js';
+import { askAside, askCommand, type StepContext } from './step.js';
+
+/** How often the position is looked at while transactions are applied. */
+const PROGRESS_MS = 200;
+
+/**
+ * Both threads of the channel must be stopped, and stay so. What a crash has torn off at the end is no transaction; whether
+ * all others are applied tells the position, and not how the programs ended.
+ * @throws DatabaseError where something is not applied in the end
+ */
+export const applyRelayLogs = async (
+  context: StepContext,
+  { stored, unapplied }: RelayLogs,
+  stallMs: number,
+): Promise<void> => {
+  const { flavour } = context;
+  if (unapplied === undefined) return;
+  const [row] = await askCommand(context)('SELECT @@global.relay_log_basename AS basename');
+  const directory = dirname(text(row, 'basename'));
+  const files = unapplied.files.map((name) => join(directory, name));
+  const watching = new AbortController();
+  const watched = watch(context, stored, watching.signal).catch(() => undefined);
+  const problem = await feed(context, files, unapplied.start, stallMs);
+  watching.abort();
+  await watched;
+  const missing = differencePosition(stored, await flavour.readPosition(askCommand(context)));
+  if (missing === '') return;
+  const why = problem === '' ? 'all of it was printed and taken' : problem;
+  throw new DatabaseError('statement', 0, `${missing} lies in ${files.join(', ')} and is not applied: ${why}`);
+};
+
+/** Answers what went wrong on the way; empty: nothing. */
+const feed = async (
+  context: StepContext,
+  files: readonly string[],
+  start: number,
+  stallMs: number,
+): Promise<string> => {
+  const { flavour, signal, login, command } = context;
+  const words = flavour.salvage;
+  const args = [...words.printOptions({ start }), ...files];
+  let applier: Applier | undefined;
+  try {
+    applier = await startApplier({ ...login, stallMs, signal, words });
+    const { write } = applier;
+    const { problem } = await printLogs({ program: words.binlogProgram, args, stallMs, signal }, write);
+    await applier.finish();
+    return problem;
+  } catch (error) {
+    if (applier !== undefined) await endApplier(applier, { session: command, flavour });
+    return error instanceof Error ? error.message : String(error);
+  }
+};
+
+/** Tells how much is left whenever that has changed: a deadline is extended by it. */
+const watch = async (context: StepContext, stored: string, signal: AbortSignal): Promise<void> => {
+  let last = '';
+  while (!signal.aborted) {
+    const position = await context.flavour.readPosition(askAside(context));
+    if (position !== last && !containsPosition(position, stored))
+      context.progress(`${countMissing(stored, position)} transactions to apply from the relay logs`);
+    last = position;
+    await sleep(PROGRESS_MS, undefined, { signal }).catch(() => undefined);
+  }
+};
