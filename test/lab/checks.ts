@@ -135,6 +135,20 @@ export const checkNothingLost = (attempts: readonly Attempt[], rows: Rows, where
   return [`${lost.length} acknowledged writes are not on ${where}: ${some.join(', ')}`];
 };
 
+/** Where a loss was accepted: what is missing on the active was taken by the other server, and is still there. */
+export const checkLossKept = (
+  attempts: readonly Attempt[],
+  tables: Readonly<Record<NodeName, Rows>>,
+  active: NodeName,
+): readonly string[] => {
+  const other = peerOf(active);
+  const missing = attempts.filter(({ acknowledged, id }) => acknowledged && !tables[active].has(id));
+  const gone = missing.filter(({ id }) => tables[other].get(id)?.node !== other);
+  if (gone.length === 0) return [];
+  const some = gone.slice(0, NAMED_ROWS).map(({ id, end }) => `${id} (acknowledged at ${end.toFixed(0)} ms)`);
+  return [`${gone.length} acknowledged writes are not on ${active}, nor kept on ${other}: ${some.join(', ')}`];
+};
+
 export const checkReasons = (moves: readonly Move[]): readonly string[] =>
   moves
     .filter((move) => move.cause === '' || move.text === '')

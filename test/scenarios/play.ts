@@ -3,6 +3,7 @@
 import {
   activeNode,
   allAttempts,
+  checkLossKept,
   checkNothingLost,
   checkOneWriter,
   checkReasons,
@@ -47,6 +48,7 @@ const finalProblems = async (
   load: Load,
   moves: readonly Move[],
   apart: NodeName | null,
+  { loss }: Scenario,
 ): Promise<readonly string[]> => {
   const attempts = allAttempts(load);
   const [db1, db2] = await Promise.all(NODES.map((node) => rowsOf(lab, node)));
@@ -54,8 +56,12 @@ const finalProblems = async (
   return [
     ...checkRowsInTurn({ db1, db2 }, moves),
     ...checkOneWriter(attempts, new Map([...db1, ...db2]), moves),
-    ...(apart === 'db1' ? [] : checkNothingLost(attempts, db1, 'db1')),
-    ...(apart === 'db2' ? [] : checkNothingLost(attempts, db2, 'db2')),
+    ...(loss === 'announced' && apart
+      ? checkLossKept(attempts, { db1, db2 }, peerOf(apart))
+      : [
+          ...(apart === 'db1' ? [] : checkNothingLost(attempts, db1, 'db1')),
+          ...(apart === 'db2' ? [] : checkNothingLost(attempts, db2, 'db2')),
+        ]),
     ...checkReasons(moves),
   ];
 };
@@ -83,7 +89,7 @@ const playWatched = async (lab: Lab, scenario: Scenario, leases: LeaseWatching):
     else await waitFor(() => sameData(lab), 'both servers hold the same rows', PATIENCE_MS);
     const moves = await movesOf(lab);
     const since = moves.slice(before.length);
-    problems.push(...(await finalProblems(lab, load, moves, apart)));
+    problems.push(...(await finalProblems(lab, load, moves, apart, scenario)));
     problems.push(...checkMoves([...before.slice(-1), ...since], scenario.moves ?? { exactly: 0 }));
     problems.push(...checkAnnouncements(await capture.stop(), lab.vips, since));
     problems.push(...untold(await watch.stop(), await journalsOf(lab)));

@@ -6,6 +6,7 @@ import { KINDS } from '../lab/kinds.js';
 import { enterSandbox } from '../lab/sandbox.js';
 import type { ServerKind } from '../lab/server-kind.js';
 import { agentFaults } from './agents.js';
+import { BEHIND } from './behind.js';
 import { CLOCK_FAULTS } from './clock.js';
 import { CONFIGURATION } from './configuration.js';
 import { CRASHES } from './crash.js';
@@ -17,6 +18,7 @@ import { OPERATIONS } from './operator.js';
 import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
 import { RULESET_FAULTS } from './ruleset.js';
+import { SEMI_SYNC_FAULTS } from './semi-sync.js';
 import { SERVER_FAULTS } from './servers.js';
 import type { Extent, Scenario } from './stage.js';
 import { starvation } from './starved.js';
@@ -43,6 +45,8 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...RULESET_FAULTS,
     ...SERVER_FAULTS,
     ...DIVERGENCES,
+    ...BEHIND,
+    ...SEMI_SYNC_FAULTS,
   ].sort((a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id));
 
 interface RunOptions {

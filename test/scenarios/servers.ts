@@ -7,7 +7,7 @@ import { bothWays } from '../lab/faults.js';
 import type { Lab } from '../lab/lab.js';
 import type { NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
-import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
+import { PATIENCE_MS, type Scenario, type Stage, selfOf } from './stage.js';
 
 /** Several check intervals and leases: a move would show. */
 const STEADY_MS = 4_000;
@@ -22,8 +22,6 @@ const ORPHAN_ID = 999_999_999_999;
 /** As an application on the same host: over the socket, so that no VIP is in between. */
 const connectApp = (lab: Lab, node: NodeName): Promise<Connection> =>
   createConnection({ socketPath: lab.database[node].socket, user: APP_USER, password: APP_PASSWORD, database: 'lab' });
-
-const selfOf = async (lab: Lab, node: NodeName) => (await lab.status(node)).nodes.find((one) => one.self);
 
 const cutReplication = async ({ lab, standby, fault, goOn, untilWritesPass, note }: Stage): Promise<void> => {
   await fault('TCP 3306 between db1 and db2 cut', () => lab.cutBetween('db1', 'db2', 'replication'));

@@ -1,6 +1,6 @@
 /** What a scenario has at hand: a healthy lab under write load, and words for what it does and awaits. */
 
-import type { HistoryEntry } from '../../src/control/status.js';
+import type { HistoryEntry, NodeStatus } from '../../src/control/status.js';
 import { activeNode, allAttempts, changesOf, groupProblems, type Move, movesIn, type Orphans } from '../lab/checks.js';
 import type { LabOptions } from '../lab/host-files.js';
 import { type Lab, type Load, peerOf } from '../lab/lab.js';
@@ -26,6 +26,8 @@ export interface Scenario {
   /** How often the active may change; the default is not at all. */
   readonly moves?: Moves;
   readonly orphans?: Orphans;
+  /** `announced`: an operator accepts that acknowledged writes are missing on the active; they are kept on the other. */
+  readonly loss?: 'announced';
   /** How many leases at least have to be seen to run out, instead of being given up. */
   readonly leasesLost?: number;
   readonly run: (stage: Stage) => Promise<void>;
@@ -125,6 +127,29 @@ export const untilSettled = (lab: Lab, orphans: Orphans = 'none'): Promise<void>
     'the group settles',
     PATIENCE_MS,
   );
+
+/** What a node says of itself. */
+export const selfOf = async (lab: Lab, node: NodeName): Promise<NodeStatus | undefined> =>
+  (await lab.status(node)).nodes.find((one) => one.self);
+
+/** Semi-sync is in force, and that is recorded: whatever is acknowledged now has been received by the standby. */
+export const untilInSync = ({ lab, active }: Pick<Stage, 'lab' | 'active'>): Promise<void> =>
+  waitFor(
+    async () => {
+      const { on, sync } = (await lab.status(active)).protection.semiSync;
+      return (on === true && sync === true) || `semi-sync ${on}, recorded ${sync}`;
+    },
+    `${active} is in sync`,
+    PATIENCE_MS,
+  );
+
+/** For this long no write is acknowledged; those that were under way before have had their time to end. */
+export const nobodyWrites = async ({ goOn, acknowledgedSince }: Stage, forMs: number): Promise<void> => {
+  const since = monotonicMs();
+  await goOn(forMs);
+  const written = acknowledgedSince(since).length;
+  if (written > 0) throw new Error(`${written} writes passed where nobody should serve`);
+};
 
 export const journalsOf = async (lab: Lab): Promise<Readonly<Record<NodeName, readonly HistoryEntry[]>>> => {
   const [db1, db2] = await Promise.all([lab.journal('db1'), lab.journal('db2')]);

@@ -1,0 +1,348 @@
+/** A standby that lacks something when the active dies: not applied yet, not applicable, or never received. */
+
+import { containsPosition, countMissing } from '../../src/core/position.js';
+import { type Brakes, fitBrakes } from '../lab/brakes.js';
+import { allAttempts, rowsOf } from '../lab/checks.js';
+import { bothWays } from '../lab/faults.js';
+import type { Lab } from '../lab/lab.js';
+import { monotonicMs } from '../lab/load.js';
+import type { NodeName } from '../lab/topology.js';
+import { waitFor, waitForValue } from '../lab/wait.js';
+import { nobodyWrites, PATIENCE_MS, type Scenario, type Stage, selfOf, untilInSync } from './stage.js';
+
+/** Many leases, and several attempts to stand. */
+const STEADY_MS = 4_000;
+/** Commits under way have ended by then. */
+const QUIET_MS = 300;
+/** So much of the load lies between two marks at which the applier comes to a stand. */
+const STRETCH_MS = 1_000;
+const STRETCHES = 6;
+const CATCH_UP_TIMEOUT_MS = 2_000;
+/** At each mark; together far longer than a catch-up without progress may take. */
+const STAND_MS = 1_200;
+const MAX_LOSS_MS = 2_000;
+/** For how long the channel is broken: far above what may be lost. */
+const BROKEN_MS = 10 * MAX_LOSS_MS;
+const DUPLICATE_KEY = /Duplicate entry/;
+
+const power = async ({ lab, fault, active }: Stage): Promise<number> => {
+  await fault(`power off ${active}`, () => lab.powerOff(active));
+  return monotonicMs();
+};
+
+/** The hold of that name, as the status of the node tells it; awaited. */
+const heldBy = ({ lab }: Stage, node: NodeName, name: string): Promise<string> =>
+  waitForValue(
+    async () => {
+      const held = (await selfOf(lab, node))?.holds ?? [];
+      const why = held.find((hold) => hold.name === name)?.why;
+      if (why !== undefined) return { done: true, value: why };
+      return { done: false, seen: `holds ${held.map((hold) => hold.name).join(', ') || 'nothing'}` };
+    },
+    `${node} holds ${name}`,
+    PATIENCE_MS,
+  );
+
+const journalled = async (lab: Lab, node: NodeName, kind: string, cause: string): Promise<string> => {
+  const entry = (await lab.journal(node)).filter((one) => one.kind === kind && one.cause === cause).at(-1);
+  if (entry === undefined) throw new Error(`the journal of ${node} has no ${kind} of the cause ${cause}`);
+  return entry.text;
+};
+
+/** Nobody serves, and the node says so and goes on saying why. */
+const staysHeld = async (stage: Stage, node: NodeName, name: string, words: RegExp): Promise<string> => {
+  await heldBy(stage, node, name);
+  await nobodyWrites(stage, STEADY_MS);
+  const why = await heldBy(stage, node, name);
+  stage.note(`${node} holds ${name}: ${why}`);
+  const status = await stage.lab.status(node);
+  if (!status.noWriter) throw new Error(`${node} does not say that there is no writer`);
+  if (!words.test(why)) throw new Error(`the hold ${name} of ${node} does not say ${words}: ${why}`);
+  const told = await journalled(stage.lab, node, 'hold', name);
+  if (!words.test(told)) throw new Error(`the journal of ${node} does not say ${words} of its hold ${name}: ${told}`);
+  return why;
+};
+
+/** First without the word, which is refused with the reason; then with it. Answers the loss as it was announced. */
+const promoteByHand = async (stage: Stage, node: NodeName, words: RegExp): Promise<string> => {
+  const { lab, note, untilActive } = stage;
+  const refused = await lab.vipctl(node, ['promote']);
+  const refusal = `${refused.stdout}${refused.stderr}`.trim();
+  if (refused.status === 0) throw new Error(`vipctl promote was not refused: ${refusal}`);
+  if (!words.test(refusal)) throw new Error(`vipctl promote is refused without ${words}: ${refusal}`);
+  const { status, stdout, stderr } = await lab.vipctl(node, ['promote', '--accept-loss']);
+  if (status !== 0) throw new Error(`vipctl promote --accept-loss: exit status ${status}: ${stdout}${stderr}`);
+  if (!words.test(stdout)) throw new Error(`vipctl promote --accept-loss does not name ${words}: ${stdout}`);
+  await untilActive(node);
+  const announced = await journalled(lab, node, 'alarm', 'loss');
+  note(`announced: ${announced}`);
+  return announced;
+};
+
+/** How far back from the active's death the announced loss reaches. */
+const reachOf = (announced: string): number => {
+  if (announced.includes('an unknown part')) return Number.POSITIVE_INFINITY;
+  const ms = /up to the last (\d+) ms/.exec(announced)?.[1];
+  if (ms === undefined) throw new Error(`a loss without a measure: ${announced}`);
+  return Number(ms);
+};
+
+/** Something acknowledged is lost here, and no more than was announced. It is kept on the old active; see `loss`. */
+const checkAnnounced = async (stage: Stage, node: NodeName, announced: string, diedAt: number): Promise<void> => {
+  const rows = await rowsOf(stage.lab, node);
+  const lost = allAttempts(stage.load).filter(({ acknowledged, id }) => acknowledged && !rows.has(id));
+  const oldest = Math.min(...lost.map(({ end }) => end));
+  stage.note(`${lost.length} acknowledged writes are not on ${node}, back to ${(diedAt - oldest).toFixed(0)} ms`);
+  if (lost.length === 0) throw new Error('nothing was lost, so nothing was tried');
+  const reach = reachOf(announced);
+  if (diedAt - oldest > reach) {
+    throw new Error(`writes of ${(diedAt - oldest).toFixed(0)} ms before the death are lost; announced: ${announced}`);
+  }
+  const known = Number(/at most (\d+) transactions are known/.exec(announced)?.[1] ?? 0);
+  if (known === 0) throw new Error(`the announced loss counts no transaction: ${announced}`);
+};
+
+/** A row that only the standby has, out of every binary log, and then the same row from the active. */
+const breakApplier = async ({ lab, active, standby, fault }: Stage): Promise<void> => {
+  const { [active]: source, [standby]: replica } = lab.database;
+  await source.sql('CREATE TABLE lab.clash (id INT PRIMARY KEY)');
+  await waitFor(
+    async () => (await replica.sql("SHOW TABLES IN lab LIKE 'clash'")).length === 1,
+    'the table arrives',
+    PATIENCE_MS,
+  );
+  const { openForAccounts, closeAfterAccounts } = replica.kind;
+  const alone = ['SET SESSION sql_log_bin=0', 'INSERT INTO lab.clash VALUES (1)'];
+  await fault(`the applier of ${standby} broken by a duplicate key`, async () => {
+    await replica.sql([openForAccounts, ...alone, closeAfterAccounts].join('; '));
+    await source.sql('INSERT INTO lab.clash VALUES (1)');
+  });
+  await waitFor(
+    async () => (await replica.channel()).applier === 'No' || 'applies',
+    `the applier of ${standby} has stopped`,
+    PATIENCE_MS,
+  );
+};
+
+const brokenApplier = async (stage: Stage): Promise<void> => {
+  const { lab, active, standby, goOn, untilWritesPass } = stage;
+  await breakApplier(stage);
+  await untilWritesPass();
+  await waitFor(
+    async () => DUPLICATE_KEY.test((await selfOf(lab, standby))?.unfit ?? '') || 'fit',
+    `${standby} says why it is unfit`,
+    PATIENCE_MS,
+  );
+  await goOn(STEADY_MS);
+  const diedAt = await power(stage);
+  await staysHeld(stage, standby, 'replication', DUPLICATE_KEY);
+  const announced = await promoteByHand(stage, standby, DUPLICATE_KEY);
+  await lab.powerOn(active);
+  await heldBy(stage, active, 'quarantined');
+  await checkAnnounced(stage, standby, announced, diedAt);
+};
+
+const brokenChannel = async (stage: Stage): Promise<void> => {
+  const { lab, active, standby, fault, goOn, untilWritesPass } = stage;
+  await fault('TCP 3306 between db1 and db2 cut', () => lab.cutBetween('db1', 'db2', 'replication'));
+  const brokenAt = monotonicMs();
+  await untilWritesPass();
+  await goOn(BROKEN_MS);
+  const diedAt = await power(stage);
+  const why = await staysHeld(stage, standby, 'loss', /up to the last \d+ ms.*\d+ transactions/);
+  const brokenMs = diedAt - brokenAt;
+  // The last that was received is older than the cut by no more than what a BEAT takes, and the lease is added.
+  const most = monotonicMs() - brokenAt + 2 * (await lab.status(standby)).lease.lengthMs;
+  const named = reachOf(why);
+  if (named < BROKEN_MS || named > most)
+    throw new Error(`the channel was broken for ${brokenMs.toFixed(0)} ms; the loss named is ${named} ms`);
+  await lab.heal();
+  const announced = await promoteByHand(stage, standby, /up to the last \d+ ms/);
+  await lab.powerOn(active);
+  await heldBy(stage, active, 'quarantined');
+  await checkAnnounced(stage, standby, announced, diedAt);
+};
+
+/** What lies in the relay logs of the standby, and how much of it is not applied. */
+const backlogOf = async ({ lab, standby, note }: Stage): Promise<string> => {
+  const received = await lab.database[standby].received();
+  const behind = countMissing(received, await lab.database[standby].position());
+  note(`${standby} has received ${behind} transactions that it has not applied`);
+  if (behind === 0) throw new Error(`${standby} is not behind, so nothing is tried`);
+  return received;
+};
+
+/** Acknowledged under semi-sync, all of it, and nothing applied from the first of the marks on. */
+const letLag = async ({ lab, active, standby, goOn, ...stage }: Stage): Promise<Brakes> => {
+  await untilInSync({ lab, active });
+  const brakes = await fitBrakes(lab.database[active], lab.database[standby], STRETCHES);
+  for (let mark = 1; mark <= STRETCHES; mark += 1) {
+    await brakes.mark();
+    await goOn(STRETCH_MS);
+  }
+  await stage.untilWritesPass();
+  const { lagMs } = (await selfOf(lab, standby)) ?? {};
+  stage.note(`${standby} tells a lag of ${lagMs} ms`);
+  if ((lagMs ?? 0) < (STRETCHES * STRETCH_MS) / 2) throw new Error(`${standby} does not tell its lag: ${lagMs} ms`);
+  if ((await lab.status(active)).protection.semiSync.sync !== true) throw new Error('a lag ended semi-sync');
+  return brakes;
+};
+
+/** The standby's server: may clients write on it, and has it all that it had received? The answer ends the watch. */
+const watchOpening = ({ lab, standby }: Stage, received: string): (() => Promise<string>) => {
+  const { sql, kind } = lab.database[standby];
+  let over = false;
+  let looks = 0;
+  const look = async (): Promise<string> => {
+    const [row] = await sql(`${kind.position}, @@global.read_only AS readOnly`);
+    looks += 1;
+    const position = `${kind.name}:${row?.position}`;
+    return Number(row?.readOnly) === 1 || containsPosition(position, received) ? '' : position;
+  };
+  const watching = (async (): Promise<string> => {
+    while (!over) {
+      const early = await look();
+      if (early !== '') return `${standby} opened with ${early}, having received ${received}`;
+    }
+    return looks === 0 ? `nobody looked at ${standby}` : '';
+  })().catch((error: Error) => `${standby} could not be watched: ${error.message}`);
+  return () => {
+    over = true;
+    return watching;
+  };
+};
+
+/** From mark to mark. Answers at each what was left to apply, as the status told it. */
+const applyInStretches = async ({ lab, standby, goOn }: Stage, brakes: Brakes): Promise<readonly number[]> => {
+  const left: number[] = [];
+  for (let mark = 1; mark < STRETCHES; mark += 1) {
+    await brakes.letPast();
+    await goOn(STAND_MS);
+    const { role, progress } = (await selfOf(lab, standby)) ?? {};
+    if (role !== 'promoting') throw new Error(`${standby} is ${role} at mark ${mark + 1} of ${STRETCHES}`);
+    left.push(Number(/(\d+) transactions to apply/.exec(progress ?? '')?.[1] ?? Number.NaN));
+  }
+  return left;
+};
+
+const farBehind = async (stage: Stage): Promise<void> => {
+  const { lab, active, standby, note, acknowledgedSince, untilActive } = stage;
+  const brakes = await letLag(stage);
+  try {
+    const diedAt = await power(stage);
+    const opening = watchOpening(stage, await backlogOf(stage));
+    const left = await applyInStretches(stage, brakes);
+    note(`transactions left to apply, as told: ${left.join(' ')}`);
+    const falls = left.every((count, index) => count < (left[index - 1] ?? Number.POSITIVE_INFINITY));
+    if (!falls) throw new Error(`the status of ${standby} shows no progress: ${left.join(' ')}`);
+    const written = acknowledgedSince(diedAt).length;
+    if (written > 0) throw new Error(`${written} writes passed before ${standby} had caught up`);
+    await brakes.letPast();
+    await untilActive(standby);
+    const early = await opening();
+    if (early !== '') throw new Error(early);
+  } finally {
+    brakes.end();
+  }
+  await lab.powerOn(active);
+};
+
+/** Its server dies, or is shut down, with relay logs that are not applied; nobody can send them again. */
+const restartedBehind = (signal: 'SIGKILL' | 'SIGTERM') => async (stage: Stage) => {
+  const { lab, active, standby, fault, note, untilActive } = stage;
+  const brakes = await letLag(stage);
+  await power(stage);
+  const received = await backlogOf(stage);
+  await fault(`${signal} to mysqld of ${standby}, started again`, () => lab.database[standby].restart(signal));
+  brakes.end();
+  await untilActive(standby);
+  const position = await lab.database[standby].position();
+  if (!containsPosition(position, received)) throw new Error(`${standby} opened with ${position}, not ${received}`);
+  note(`${standby} is active with all that it had received`);
+  await lab.powerOn(active);
+};
+
+/**
+ * The standby's host is back while the active lives, and cannot fetch anything: whoever throws its relay logs away to
+ * have them sent again has lost what was acknowledged, should the active die now.
+ */
+const restartedCutOff = async (stage: Stage): Promise<void> => {
+  const { lab, active, standby, fault, goOn, untilActive } = stage;
+  const brakes = await letLag(stage);
+  await lab.cut((['client', 'pin1', 'pin2'] as const).flatMap((client) => bothWays('all', client, active)));
+  await goOn(QUIET_MS);
+  const received = await backlogOf(stage);
+  await fault(`${standby} restarted, and its channel cut`, async () => {
+    await lab.powerOff(standby);
+    await lab.cutBetween('db1', 'db2', 'replication');
+    await lab.powerOn(standby);
+  });
+  brakes.end();
+  await waitFor(
+    async () => (await lab.database[standby].channel()).receiver !== 'No' || 'not started',
+    `${standby} tries to replicate`,
+    PATIENCE_MS,
+  );
+  await goOn(STEADY_MS);
+  await power(stage);
+  await lab.heal();
+  await untilActive(standby);
+  const position = await lab.database[standby].position();
+  if (!containsPosition(position, received)) throw new Error(`${standby} opened with ${position}, not ${received}`);
+  await lab.powerOn(active);
+};
+
+export const BEHIND: readonly Scenario[] = [
+  {
+    id: '12',
+    title: "standby's SQL thread broken, active dies",
+    outcome: 'no promotion; hold with the error; promote --accept-loss works',
+    moves: { exactly: 1 },
+    orphans: 'may be kept',
+    loss: 'announced',
+    run: brokenApplier,
+  },
+  {
+    id: '13',
+    title: 'standby far behind, active dies',
+    outcome: 'promoted only once caught up with what it has',
+    lab: { config: { promotion: { catch_up_timeout: `${CATCH_UP_TIMEOUT_MS}ms` } } },
+    moves: { exactly: 1 },
+    orphans: 'may be kept',
+    run: farBehind,
+  },
+  {
+    id: '36',
+    title: `standby's channel broken for ${BROKEN_MS / 1_000} s, then the active dies`,
+    outcome: 'not promoted; the loss is named; promote --accept-loss works',
+    lab: { config: { promotion: { max_loss: `${MAX_LOSS_MS}ms` } } },
+    moves: { exactly: 1 },
+    orphans: 'may be kept',
+    loss: 'announced',
+    run: brokenChannel,
+  },
+  {
+    id: '40a',
+    title: 'mysqld of the standby killed with relay logs not applied, active dead',
+    outcome: 'nothing acknowledged under semi-sync is lost',
+    moves: { exactly: 1 },
+    orphans: 'may be kept',
+    run: restartedBehind('SIGKILL'),
+  },
+  {
+    id: '40b',
+    title: 'the same, mysqld shut down in order',
+    outcome: 'nothing acknowledged under semi-sync is lost',
+    moves: { exactly: 1 },
+    orphans: 'may be kept',
+    run: restartedBehind('SIGTERM'),
+  },
+  {
+    id: '40c',
+    title: 'host of the standby restarted with relay logs not applied and its channel cut, then the active dies',
+    outcome: 'nothing acknowledged under semi-sync is lost',
+    moves: { exactly: 1 },
+    orphans: 'may be kept',
+    run: restartedCutOff,
+  },
+];
