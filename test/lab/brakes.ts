@@ -19,15 +19,19 @@ const table = (mark: number): string => `lab.mark_${mark}`;
 
 /** For so many marks: each has a table of its own, and a session on the replica that holds a reader's lock on it. */
 export const fitBrakes = async (source: Server, replica: Server, marks: number): Promise<Brakes> => {
-  const numbers = Array.from({ length: marks }, (_, index) => index + 1);
-  for (const mark of numbers) await source.sql(`CREATE TABLE ${table(mark)} (id INT PRIMARY KEY)`);
+  for (const mark of numbersTo(marks)) await source.sql(`CREATE TABLE ${table(mark)} (id INT PRIMARY KEY)`);
   await waitFor(
     () => replica.sql(`SELECT 1 FROM ${table(marks)}`).then(() => true),
     `${table(marks)} arrives on the replica`,
     ARRIVES_WITHIN_MS,
   );
+  return await lockMarks(source, replica, marks);
+};
+
+/** Once more on a replica that was restarted since: no mark must have been set before. */
+export const lockMarks = async (source: Server, replica: Server, marks: number): Promise<Brakes> => {
   const sessions: Connection[] = [];
-  for (const mark of numbers) {
+  for (const mark of numbersTo(marks)) {
     const session = await createConnection({ socketPath: replica.socket, user: 'root' });
     session.on('error', () => undefined);
     await session.query(`LOCK TABLES ${table(mark)} READ`);
@@ -47,3 +51,5 @@ export const fitBrakes = async (source: Server, replica: Server, marks: number):
     },
   };
 };
+
+const numbersTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
