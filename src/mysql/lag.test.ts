@@ -29,6 +29,15 @@ describe('the lag of a replica', () => {
     expect(meter.read(at(6), at(5), 60_400)).toBe(300);
   });
 
+  it('forgets what the server had received before it was rebuilt, or before it lost its relay logs', () => {
+    const meter = createLagMeter();
+    meter.read('mariadb:0-1-431', 'mariadb:0-1-431', 0);
+    const rebuilt = (sequence: number): string => `mariadb:0-1-423,0-2-${sequence}`;
+    expect(meter.read(rebuilt(500), rebuilt(490), 60_000)).toBe(0);
+    expect(meter.read(rebuilt(510), rebuilt(499), 60_100)).toBe(100);
+    expect(meter.read(rebuilt(510), rebuilt(510), 60_200)).toBe(0);
+  });
+
   it('stays right, and bounded, however long nothing is applied', () => {
     const meter = createLagMeter();
     let lag = 0;

@@ -28,7 +28,11 @@ export const createLagMeter = (): LagMeter => {
 
   const note = (received: Position, now: Instant): void => {
     const last = samples.at(-1);
-    if (received === '' || received === last?.received || (last && now - last.at < apartMs)) return;
+    if (received === '' || received === last?.received) return;
+    // A rebuilt server, or one that lost its relay logs in a restart: it will never apply what it does not have any more.
+    const begunAnew = last !== undefined && !containsPosition(received, last.received);
+    if (begunAnew) samples = [];
+    if (last && !begunAnew && now - last.at < apartMs) return;
     samples = [...samples, { received, at: now }];
     if (samples.length <= SAMPLES_LIMIT) return;
     samples = samples.filter((_, index) => index % 2 === 0);
