@@ -37,7 +37,7 @@ export const stepTable = (cells: readonly Cell[], faults: readonly Fault[]): str
   return rows.length === 0 ? '' : aligned([['fault', ...names], ...rows]);
 };
 
-const aligned = (rows: ReadonlyArray<readonly string[]>): string => {
+export const aligned = (rows: ReadonlyArray<readonly string[]>): string => {
   const [head = [], ...body] = rows;
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const print = (row: readonly string[]): string =>
