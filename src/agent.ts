@@ -41,6 +41,7 @@ import { loadCredentials } from './mysql/credentials.js';
 import { createDatabase } from './mysql/database.js';
 import { KEPT_DIRECTORY } from './mysql/kept-binlog.js';
 import { createSalvage, SALVAGE } from './mysql/salvage.js';
+import { localTarget } from './mysql/target.js';
 import { type AgentChannel, createAgentChannel } from './net/agent-channel.js';
 
 /** Where the configuration came from, for reading it again. */
@@ -163,7 +164,7 @@ export const createAgent = (options: AgentOptions): Agent => {
 
   const divergenceKeeper = createDivergenceKeeper({
     order: () => ({
-      target: databaseTarget(config),
+      target: localTarget(config),
       credentials: inForce.credentials,
       directory: join(config.stateDirectory, KEPT_DIRECTORY),
     }),
@@ -298,7 +299,7 @@ export const createAgent = (options: AgentOptions): Agent => {
       await control.open();
       http?.open();
       database = createDatabase({
-        ...databaseTarget(config),
+        ...localTarget(config),
         credentials,
         check: config.mysql.check,
         killOnHang: config.mysql.killOnHang,
@@ -318,7 +319,7 @@ export const createAgent = (options: AgentOptions): Agent => {
           [SALVAGE]: (request, answer, signal) => salvage.handler(request, answer, signal),
           [BACKUP]: createBackupShip({
             database,
-            target: databaseTarget(config),
+            target: localTarget(config),
             credentials: () => inForce.credentials,
             isActive: () => loop.state()?.role === 'active',
             log: (level, fields, text) => log[level](fields, text),
@@ -331,7 +332,7 @@ export const createAgent = (options: AgentOptions): Agent => {
       const salvage = createSalvage({
         database,
         channel,
-        target: databaseTarget(config),
+        target: localTarget(config),
         credentials: () => inForce.credentials,
         log: (level, fields, text) => log[level](fields, text),
       });
@@ -339,7 +340,7 @@ export const createAgent = (options: AgentOptions): Agent => {
       if (config.promotion.salvage) salvage.start();
       stopSalvage = () => salvage.stop();
       const shutPeerDatabase = createShutPeerDatabase(() => inForce, boottimeMs);
-      const parts = { link: heartbeats.link, channel, address, database, checks, target: databaseTarget(config), emit };
+      const parts = { link: heartbeats.link, channel, address, database, checks, target: localTarget(config), emit };
       applyConfig = (next) => takeOver({ ...parts, startSalvage: salvage.start }, inForce, next);
       steps = createSteps({
         database,
@@ -374,10 +375,3 @@ export const createAgent = (options: AgentOptions): Agent => {
     },
   };
 };
-
-const databaseTarget = ({ mysql }: VipdConfig) => ({
-  ...(mysql.local.kind === 'socket'
-    ? { socket: mysql.local.path }
-    : { host: mysql.local.host, port: mysql.local.port }),
-  ...(mysql.adminPort === null ? {} : { adminPort: mysql.adminPort }),
-});

@@ -39,7 +39,7 @@ export const examine = async (options: DoctorOptions): Promise<readonly Finding[
     () => judgeSettings(subject),
     () => judgeMtus(mtusOf(config), subject),
     () => judgeClock(subject.peer, config.peer.name),
-    () => checkDatabase(config),
+    () => checkDatabase(config, 'own'),
   ];
   const findings: Finding[] = [];
   for (const part of parts) {

@@ -208,10 +208,13 @@ export const parseChannel = (row: Row, columns: ChannelColumns, received: Positi
     ...(error === '' ? {} : { error }),
     ...(receiverError === '' ? {} : { receiverError }),
     receiverErrno,
-    filters: FILTER_COLUMNS.some((column) => text(row, column) !== ''),
+    filters: hasFilters(row),
     source: text(row, columns.source),
   };
 };
+
+/** A row of SHOW SLAVE/REPLICA STATUS names a part of the data that is left out. */
+export const hasFilters = (row: Row): boolean => FILTER_COLUMNS.some((column) => text(row, column) !== '');
 
 const FILTER_COLUMNS = [
   'Replicate_Do_DB',

@@ -37,6 +37,18 @@ export interface LinksOptions {
   onLost(name: LinkName): void;
 }
 
+/** One login by itself, with nothing set on it. @throws DatabaseError */
+export const openLink = async (target: Target, credentials: Credentials, deadlineMs: number): Promise<Link> => {
+  const session = await openSession(target, credentials, deadlineMs);
+  try {
+    // Asked on every connection: the server behind it may have been upgraded since.
+    return { session, flavour: await detectFlavour(session, deadlineMs) };
+  } catch (error) {
+    session.destroy();
+    throw error;
+  }
+};
+
 export const createLinks = (options: LinksOptions): Links => {
   const open = new Map<LinkName, Link>();
   const opening = new Map<LinkName, Promise<Link>>();
@@ -45,22 +57,19 @@ export const createLinks = (options: LinksOptions): Links => {
   let closed = false;
 
   const login = async (name: LinkName, deadlineMs: number): Promise<Link> => {
-    const session = await openSession(options.target, credentials, deadlineMs);
+    const link = await openLink(options.target, credentials, deadlineMs);
     try {
-      // Asked on every connection: the server behind it may have been upgraded since.
-      const flavour = await detectFlavour(session, deadlineMs);
-      for (const statement of flavour.sessionSetup) await session.query(statement, deadlineMs);
+      for (const statement of link.flavour.sessionSetup) await link.session.query(statement, deadlineMs);
       if (closed) throw new DatabaseError('lost', 0, 'the agent is closing its connections');
-      const link: Link = { session, flavour };
       open.set(name, link);
       options.onOpened(name, link);
-      session.onLost(() => {
+      link.session.onLost(() => {
         if (open.get(name) === link) open.delete(name);
         if (!closed) options.onLost(name);
       });
       return link;
     } catch (error) {
-      session.destroy();
+      link.session.destroy();
       throw error;
     }
   };

@@ -163,7 +163,7 @@ inSandbox('test/survival/doctor.lab.test.ts', () => {
       ['stranger', /02:99:00:00:00:13, which is not db\d, answers for 10\.99\.0\.101/],
       ['grants', /BINLOG ADMIN on \*\.\* is missing \(SET SESSION sql_log_bin=0/],
       ['my-cnf', /sync_binlog is 0: a power cut would lose acknowledged commits/],
-      ['at-start', /read_only is not among them/],
+      ['at-start', /read_only = ON is not among them/],
     ])('%s is named', (cause, what) => found(report, cause, what));
   });
 });

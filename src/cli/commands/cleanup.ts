@@ -8,6 +8,7 @@ import { boottimeMs } from '../../host/clock.js';
 import { acquireLock } from '../../host/lock.js';
 import { loadCredentials } from '../../mysql/credentials.js';
 import { createDatabase } from '../../mysql/database.js';
+import { localTarget } from '../../mysql/target.js';
 import { createGuard } from '../../net/guard.js';
 import { createSocketDestroyer } from '../../net/sockets.js';
 import { createVips } from '../../net/vip.js';
@@ -63,12 +64,10 @@ const dropAddresses = async ({ group, guard: kind, vips: configured }: VipdConfi
 
 const fenceDatabase = async (config: VipdConfig): Promise<string> => {
   const credentials = await loadCredentials(config.mysql.defaultsFile);
-  const { local, adminPort, check } = config.mysql;
   const database = createDatabase({
-    ...(local.kind === 'socket' ? { socket: local.path } : { host: local.host, port: local.port }),
-    ...(adminPort === null ? {} : { adminPort }),
+    ...localTarget(config),
     credentials,
-    check,
+    check: config.mysql.check,
     nowMs: boottimeMs,
     log: () => undefined,
   });

@@ -9,6 +9,7 @@ import { type NodeStatus, STATUS_FORMAT, type Status } from '../../control/statu
 import type { Target } from '../../mysql/connection.js';
 import { type Credentials, loadCredentials } from '../../mysql/credentials.js';
 import { createLinks, type Link, type LinkName } from '../../mysql/links.js';
+import { localTarget, peerTarget } from '../../mysql/target.js';
 import { QUESTION_TIMEOUT_MS } from './ask.js';
 import { EXIT_BAD_CONFIG, EXIT_NO_AGENT, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import type { Terminal } from './terminal.js';
@@ -56,7 +57,7 @@ export const openLocalNode = async (what: string, configPath: string, socket: st
   const open = (target: Target) =>
     createLinks({ target, credentials, onOpened: () => undefined, onLost: () => undefined });
   const links = open(localTarget(config));
-  const peer = open({ host: config.peer.address, port: config.mysql.port });
+  const peer = open(peerTarget(config));
   return {
     config,
     credentials,
@@ -69,13 +70,6 @@ export const openLocalNode = async (what: string, configPath: string, socket: st
     },
   };
 };
-
-export const localTarget = ({ mysql }: VipdConfig) => ({
-  ...(mysql.local.kind === 'socket'
-    ? { socket: mysql.local.path }
-    : { host: mysql.local.host, port: mysql.local.port }),
-  ...(mysql.adminPort === null ? {} : { adminPort: mysql.adminPort }),
-});
 
 const askStatus = async (socket: string): Promise<Status> => {
   const answer = await request(socket, { request: 'status' }, { timeoutMs: QUESTION_TIMEOUT_MS });
