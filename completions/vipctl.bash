@@ -11,11 +11,11 @@ _vipctl() {
       continue
     fi
     case $word in
-      --config | --socket | -n | --lines | --timeout | --for | -o | --output | --node | --peer | --witness | --gateway | --instance) skip=1 ;;
+      --config | --socket | -n | --lines | --timeout | --for | --user | --password-file | --admin-file | --wait | -o | --output | --node | --peer | --witness | --gateway | --instance) skip=1 ;;
       -*) ;;
       *)
         case "$path $word" in
-          ' status' | ' history' | ' explain' | ' is-active' | ' switchover' | ' promote' | ' pause' | ' resume' | ' maintenance' | ' reload' | ' divergence' | ' rejoin' | ' doctor' | ' check-config' | ' import' | ' help') path="$path $word" ;;
+          ' status' | ' history' | ' explain' | ' is-active' | ' switchover' | ' promote' | ' pause' | ' resume' | ' maintenance' | ' reload' | ' divergence' | ' rejoin' | ' doctor' | ' replication' | ' replication setup' | ' replication repair' | ' replication check' | ' replication help' | ' check-config' | ' import' | ' help') path="$path $word" ;;
         esac
         ;;
     esac
@@ -38,6 +38,22 @@ _vipctl() {
       return
       ;;
     ' pause --for')
+      :
+      return
+      ;;
+    ' replication setup --user')
+      :
+      return
+      ;;
+    ' replication setup --password-file')
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    ' replication setup --admin-file')
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    ' replication setup --wait')
       :
       return
       ;;
@@ -69,7 +85,7 @@ _vipctl() {
   local words=
   case $path in
     '')
-      words='status history explain is-active switchover promote pause resume maintenance reload divergence rejoin doctor check-config import help|-V --version --config --socket -h --help'
+      words='status history explain is-active switchover promote pause resume maintenance reload divergence rejoin doctor replication check-config import help|-V --version --config --socket -h --help'
       ;;
     ' status')
       words='|--json --watch -h --help'
@@ -109,6 +125,21 @@ _vipctl() {
       ;;
     ' doctor')
       words='|--json -h --help'
+      ;;
+    ' replication')
+      words='setup repair check help|-h --help'
+      ;;
+    ' replication setup')
+      words='|--dry-run --user --password-file --admin-file --wait -h --help'
+      ;;
+    ' replication repair')
+      words='|-h --help'
+      ;;
+    ' replication check')
+      words='|--json -h --help'
+      ;;
+    ' replication help')
+      words='|'
       ;;
     ' check-config')
       if [[ $current != -* ]]; then

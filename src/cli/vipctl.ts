@@ -2,6 +2,7 @@
 /** vipctl: shows and steers the agent on this host. */
 
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { checkConfig } from '../config/check.js';
 import { runVipctl } from './commands/program.js';
 import type { Terminal } from './commands/terminal.js';
@@ -18,6 +19,19 @@ const askAtTerminal = async (question: string): Promise<string> => {
   }
 };
 
+/** The question is written past readline, whose echo goes nowhere. */
+const askSecretly = async (question: string): Promise<string> => {
+  process.stdout.write(question);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  try {
+    return await lines.question('');
+  } finally {
+    lines.close();
+    process.stdout.write('\n');
+  }
+};
+
 const terminal: Terminal = {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
@@ -26,6 +40,7 @@ const terminal: Terminal = {
     return isTTY ? { columns: columns || USUAL.columns, rows: rows || USUAL.rows } : null;
   },
   prompt: process.stdin.isTTY ? askAtTerminal : null,
+  promptSecret: process.stdin.isTTY ? askSecretly : null,
   environment: process.env,
   onInterrupt(listener) {
     process.on('SIGINT', listener);

@@ -3,7 +3,7 @@
 import { grantStatements } from '../../src/mysql/grants.js';
 import { AGENT_PASSWORD, AGENT_USER, type NodeFiles } from './host-files.js';
 import { createAccounts, launchServer, pointAt, type Server } from './mysqld.js';
-import type { ServerKind } from './server-kind.js';
+import type { ServerKind, ServerSettings } from './server-kind.js';
 import { ADDRESSES, type NodeName, on } from './topology.js';
 
 export const MYSQL_PORT = 3306;
@@ -31,15 +31,19 @@ const accounts = (kind: ServerKind): readonly string[] => [
 
 export const SERVER_IDS = { db1: 1, db2: 2 } as const satisfies Record<NodeName, number>;
 
-/**
- * Start it, with accounts, table, and its channel pointed at the other; both threads stopped, read-only. `wrap` is put
- * before its command.
- */
+export interface DatabaseOptions {
+  /** Put before its command. */
+  readonly wrap?: readonly string[];
+  /** As just installed, with these settings. */
+  readonly fresh?: ServerSettings;
+}
+
+/** Start it; unless it is fresh with accounts, table, and its channel pointed at the other, both threads stopped, read-only. */
 export const startDatabase = async (
   kind: ServerKind,
   node: NodeName,
   files: NodeFiles,
-  wrap: readonly string[] = [],
+  { wrap = [], fresh }: DatabaseOptions = {},
 ): Promise<Server> => {
   const server = await launchServer({
     kind,
@@ -48,9 +52,10 @@ export const startDatabase = async (
     port: MYSQL_PORT,
     bindAddress: '*',
     socket: files.mysqlSocket,
-    extra: { max_connections: 400, report_host: ADDRESSES[node].ipv4 },
+    extra: { max_connections: 400, report_host: ADDRESSES[node].ipv4, ...fresh },
     prefix: [...on(node), ...wrap],
   });
+  if (fresh !== undefined) return server;
   await createAccounts(server, accounts(kind));
   await pointAt(server, { host: ADDRESSES[node === 'db1' ? 'db2' : 'db1'].ipv4, port: MYSQL_PORT });
   return server;

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
-import type { ServerKind } from './server-kind.js';
+import type { ServerKind, ServerSettings } from './server-kind.js';
 import { serviceCommands, writeServiceCommands } from './service.js';
 import { ADDRESSES, GATEWAY, NODES, type NodeName, SECOND_PATH, VIP4, VIP6, withPrefix } from './topology.js';
 
@@ -42,6 +42,8 @@ export interface LabOptions {
   readonly hooks?: Readonly<Record<string, string>>;
   /** Further settings of vipd.yaml, for both nodes. */
   readonly config?: ConfigPart;
+  /** Servers as just installed, with these settings besides the usual ones: no accounts, no tables, no channel. */
+  readonly fresh?: ServerSettings;
 }
 
 /** Where everything of one database host lies. */

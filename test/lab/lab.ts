@@ -131,7 +131,10 @@ export const createLab = async (options: LabOptions = {}): Promise<Lab> => {
   const kind = KINDS[options.flavour ?? 'mariadb'];
   await offerPrograms(kind);
   for (const node of NODES) await initialise(kind, join(files[node].mysqlDirectory, 'data'), SERVER_IDS[node]);
-  const database = await forNodes((node) => startDatabase(kind, node, files[node], clock(node)));
+  const { fresh } = options;
+  const database = await forNodes((node) =>
+    startDatabase(kind, node, files[node], { wrap: clock(node), ...(fresh === undefined ? {} : { fresh }) }),
+  );
   const agent = { db1: agentOf('db1', files.db1, clock('db1')), db2: agentOf('db2', files.db2, clock('db2')) };
   const witness = witnessOf(witnessFiles, clock('w1'));
   if (options.agents ?? true) {

@@ -69,7 +69,9 @@ export interface Server {
 const myCnf = (section: string, settings: ServerSettings): string =>
   [
     `[${section}]`,
-    ...Object.entries(settings).map(([name, value]) => (value === true ? name : `${name}=${value}`)),
+    ...Object.entries(settings)
+      .filter(([, value]) => value !== false)
+      .map(([name, value]) => (value === true ? name : `${name}=${value}`)),
     '',
   ].join('\n');
 

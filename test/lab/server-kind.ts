@@ -1,7 +1,7 @@
 /** What a test has to know of a family of servers: how it is installed and configured, and its words for replication. */
 
-/** Lines of my.cnf; `true` writes the bare name. */
-export type ServerSettings = Readonly<Record<string, string | number | true>>;
+/** Lines of my.cnf; `true` writes the bare name, `false` leaves out what would be there. */
+export type ServerSettings = Readonly<Record<string, string | number | boolean>>;
 
 export type Row = Readonly<Record<string, unknown>>;
 

@@ -14,7 +14,7 @@ import { QUESTION_TIMEOUT_MS } from './ask.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { printLines, type Terminal, viewOf } from './terminal.js';
 
-/** Exit status: done where there is no fault; refused where there is one; the configuration's own where that is invalid. */
+/** Exit status: the configuration's own where that is invalid. */
 export const runDoctor = async (
   terminal: Terminal,
   path: string,
@@ -32,6 +32,16 @@ export const runDoctor = async (
   const status = await askStatus(socket ?? config.control.socket);
   const agentPid = status === null ? null : readAgentPid(config);
   const findings = await examine({ config, digest: fileDigest(path), status, agentPid });
+  return tellFindings(terminal, config, findings, json);
+};
+
+/** Exit status: done where there is no fault; refused where there is one. */
+export const tellFindings = (
+  terminal: Terminal,
+  config: VipdConfig,
+  findings: readonly Finding[],
+  json: boolean,
+): ExitStatus => {
   const faults = findings.filter(({ verdict }) => verdict === 'fault').length;
   if (json) terminal.out(`${JSON.stringify(report(config, findings, faults === 0), null, 2)}\n`);
   else printLines(terminal, renderFindings(findings, viewOf(terminal)));

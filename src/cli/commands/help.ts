@@ -13,6 +13,7 @@ export const VIPCTL_EXAMPLES: readonly Example[] = [
   ['vipctl history -n 20', 'the last changes, refusals and steps'],
   ['vipctl divergence', 'what a quarantined node has that the active has not'],
   ['vipctl rejoin --discard', 'rebuild it from the active'],
+  ['vipctl replication setup --dry-run', 'what it would take to make a fresh pair replicate'],
   ['vipctl is-active && run-backup', 'only where this node is active'],
 ];
 

@@ -83,7 +83,7 @@ const askStatus = async (socket: string): Promise<Status> => {
 };
 
 /** The agent is ours: its word for the format is enough. */
-const isStatus = (data: unknown): data is Status =>
+export const isStatus = (data: unknown): data is Status =>
   typeof data === 'object' && data !== null && 'format' in data && data.format === STATUS_FORMAT;
 
 export interface Standing {

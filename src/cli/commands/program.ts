@@ -19,6 +19,7 @@ import { showHistory } from './history.js';
 import { addImport } from './import.js';
 import { isActive } from './is-active.js';
 import type { NodeContext } from './local-node.js';
+import { addReplication, type WithAgent } from './replication.js';
 import { DEFAULT_CONFIG, findSocket } from './socket-path.js';
 import { showStatus, showStatusJson, watchStatus } from './status.js';
 import type { Terminal } from './terminal.js';
@@ -98,12 +99,11 @@ export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatu
   addReload(program, withAgent);
   addComingBack(program, withAgent);
   addDoctor(program, surroundings, end);
+  addReplication(program, terminal, withAgent, end);
   addCheckConfig(program, surroundings, end);
   addImport(program, terminal, end);
   return program;
 };
-
-type WithAgent = (run: (context: NodeContext) => Promise<ExitStatus>) => Promise<void>;
 
 const addQuestions = (program: Command, withAgent: WithAgent): void => {
   program

@@ -12,6 +12,8 @@ export interface Terminal {
   readonly size: () => { readonly columns: number; readonly rows: number } | null;
   /** Asks and answers with what was typed; null: there is nobody to ask. */
   readonly prompt?: ((question: string) => Promise<string>) | null;
+  /** The same, and what is typed does not show. */
+  readonly promptSecret?: ((question: string) => Promise<string>) | null;
   readonly environment: NodeJS.ProcessEnv;
   /** Calls `listener` at Ctrl-C instead of dying, until the function it returns is called. */
   readonly onInterrupt: (listener: () => void) => () => void;
