@@ -213,6 +213,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     checkOutputs: checks.outputs,
     hookFailures: hookFailures.all(),
     databaseVersion: database?.version() ?? '',
+    lagSources: database?.lagSources() ?? null,
     changes,
     config: { path: options.configFile.path, version, loaded: momentOf(loadedAt), reload: reloader.last() },
     noWriterSince: serving.noWriterSince(state),

@@ -16,6 +16,7 @@ import { verdict } from '../core/health.js';
 import type { NodeState } from '../core/state.js';
 import { peerHeard } from '../core/turn.js';
 import type { Instant } from '../core/types.js';
+import type { LagSources } from '../mysql/lag-sources.js';
 import type { PathStats } from '../net/paths.js';
 import type { AddressState } from './address.js';
 import type { ChangeLog } from './changes.js';
@@ -37,6 +38,7 @@ export interface StatusFacts {
   readonly checkOutputs: ReadonlyMap<string, string>;
   readonly hookFailures: readonly HookFailure[];
   readonly databaseVersion: string;
+  readonly lagSources: LagSources | null;
   readonly changes: ChangeLog;
   readonly config: ConfigStatus;
   readonly noWriterSince: Instant | null;
@@ -83,6 +85,7 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
       readOnly: s.database.report?.readOnly ?? null,
       version: facts.databaseVersion,
       position: s.database.position,
+      lag: lagStatus(s, facts),
     },
     lastChange: facts.changes.last(),
     counters: {
@@ -94,6 +97,18 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
     hooks: { failures: facts.hookFailures },
     config: facts.config,
     http: facts.http,
+  };
+};
+
+const lagStatus = ({ config }: NodeState, { lagSources }: StatusFacts): Status['database']['lag'] => {
+  if (lagSources === null) return null;
+  const { load, ...rates } = lagSources;
+  return {
+    ...rates,
+    timeoutMs: config.catchUpTimeoutMs,
+    longestTransactionMs: load?.longestTransactionMs ?? null,
+    workers: load?.workers ?? null,
+    busyWorkers: load?.busyWorkers ?? null,
   };
 };
 

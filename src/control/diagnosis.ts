@@ -1,6 +1,7 @@
 /** What is wrong with a group, worst first, and what to do about each: for `vipctl`, `--json` and monitoring alike. */
 
 import { formatAge, formatElapsed, formatWall } from './elapsed.js';
+import { lagProblems } from './lag-problem.js';
 import { nodeProblems, takesOver } from './node-problems.js';
 import type { Problem, Severity } from './problem.js';
 import type { Status } from './status.js';
@@ -18,6 +19,7 @@ export const diagnose = (status: Status): readonly Problem[] =>
     ...guardProblems(status),
     ...vipProblems(status),
     ...localProblems(status),
+    ...lagProblems(status),
     ...reloadProblems(status),
     ...witnessProblems(status),
     ...semiSyncProblems(status),

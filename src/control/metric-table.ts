@@ -9,6 +9,7 @@ import type { Role } from '../core/message.js';
 import type { DatabaseReport } from '../core/types.js';
 import type { Severity } from './diagnosis.js';
 import { HOLD_NAMES } from './holds.js';
+import { LAG_METRICS } from './lag-metrics.js';
 import {
   counter,
   flag,
@@ -271,6 +272,7 @@ const database: readonly Metric[] = [
     'How far the replication of this node is behind, as its server says; none where it does not know.',
     (facts) => seconds(facts.self.lagMs),
   ),
+  ...LAG_METRICS,
 ];
 
 const counters: readonly Metric[] = [

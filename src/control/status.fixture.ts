@@ -114,7 +114,24 @@ export const allWell: Status = {
     { name: 'links', ok: true, since: TAKEOVER, detail: 'eth0 up', output: '' },
     { name: 'disk', ok: true, since: TAKEOVER, detail: 'exit status 0', output: '41% used\n' },
   ],
-  database: { state: 'ok', detail: '', readOnly: false, version: 'MariaDB 10.11.14', position: db1.position },
+  database: {
+    state: 'ok',
+    detail: '',
+    readOnly: false,
+    version: 'MariaDB 10.11.14',
+    position: db1.position,
+    lag: {
+      writesPerSecond: 118.4,
+      appliesPerSecond: null,
+      backlog: 0,
+      applyMs: 0,
+      catchUpMs: 0,
+      timeoutMs: 30_000,
+      longestTransactionMs: 0,
+      workers: 4,
+      busyWorkers: 0,
+    },
+  },
   lastChange: {
     at: TAKEOVER,
     node: 'db1',
@@ -183,10 +200,30 @@ const takeover = (status: Status): Status => ({
   noWriterSince: moment(640),
 });
 
+const farBehind = (status: Status): Status => ({
+  ...status,
+  nodes: status.nodes.map((node) => (node.self ? { ...node, lagMs: 94_000 } : node)),
+  database: {
+    ...status.database,
+    lag: {
+      writesPerSecond: 310.2,
+      appliesPerSecond: 142.8,
+      backlog: 18_412,
+      applyMs: 128_936,
+      catchUpMs: null,
+      timeoutMs: 30_000,
+      longestTransactionMs: 7_000,
+      workers: 4,
+      busyWorkers: 1,
+    },
+  },
+});
+
 /** States by name; each has a golden file of its rendering. */
 export const STATES = {
   'all-well': allWell,
   'all-well-standby': seenFromDb2(allWell),
+  'far-behind': farBehind(seenFromDb2(allWell)),
   'active-alone': withPeer(deadPeer, { protection: unsynced }),
   'no-writer': {
     ...takeover(allWell),

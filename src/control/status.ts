@@ -200,6 +200,29 @@ export interface DatabaseStatus {
   /** `MariaDB 10.11.6`; empty: unknown. */
   readonly version: string;
   readonly position: Position;
+  /** Where its lag comes from; null: not known yet. */
+  readonly lag: LagStatus | null;
+}
+
+/** What this node's server is busy with; of a standby also how long it would take to apply what it has received. */
+export interface LagStatus {
+  /** Transactions a second that it receives, or commits as the active; null: not known yet. */
+  readonly writesPerSecond: number | null;
+  /** Transactions a second that it applies while some wait; null: none waits, or not known yet. */
+  readonly appliesPerSecond: number | null;
+  /** Transactions received and not applied. */
+  readonly backlog: number;
+  /** Until those are applied, as a promotion would have to wait; null: it does not move. */
+  readonly applyMs: Millis | null;
+  /** Until it is level with its source, if both go on like this; null: never, or not known yet. */
+  readonly catchUpMs: Millis | null;
+  /** `promotion.catch_up_timeout`, which a promotion should not take longer than. */
+  readonly timeoutMs: Millis;
+  /** Age of the oldest open transaction, an applier's included; 0: none; null: not known. */
+  readonly longestTransactionMs: Millis | null;
+  /** Threads that apply in parallel, 0 where one applies all, and how many of them do just now; null: not known. */
+  readonly workers: number | null;
+  readonly busyWorkers: number | null;
 }
 
 /** A change of who is active, with what it took. */

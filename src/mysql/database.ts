@@ -8,6 +8,7 @@ import type { Credentials } from './credentials.js';
 import { demote, preflight } from './demote.js';
 import { asDatabaseError, type DatabaseError } from './errors.js';
 import { fence } from './fence.js';
+import type { LagSources } from './lag-sources.js';
 import { createLinks, type Link, type LinkName } from './links.js';
 import { eventsOn, openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
@@ -63,6 +64,8 @@ export interface Database {
   /** The watch has logged in (again): what the server says of itself may be new. */
   onConnected(listener: (link: Link) => void): void;
   lastReport(): DatabaseReport | undefined;
+  /** Where lag comes from, and how long it would take to apply what is received; undefined: nothing was read yet. */
+  lagSources(): LagSources | undefined;
   /** Other settings from now on. With another login every connection is opened anew, once no step is under way on it. */
   reconfigure(settings: DatabaseSettings): void;
   /** Family and version as the server told them last; empty: not known yet. */
@@ -211,12 +214,13 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       settings = next;
       if (sameLogin) return;
       links.setCredentials(next.credentials);
-      for (const name of ['monitor', 'writer'] as const) links.drop(name);
+      for (const name of ['monitor', 'writer', 'load'] as const) links.drop(name);
       last = last.then(() => {
         for (const name of ['command', 'aside'] as const) links.drop(name);
       });
     },
     lastReport: () => probe.lastReport,
+    lagSources: () => probe.lagSources,
     version: () => version,
   };
 };

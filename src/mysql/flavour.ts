@@ -2,6 +2,7 @@
 
 import type { Position, ReplicaReport } from '../core/types.js';
 import type { Row } from './connection.js';
+import type { ServerLoad } from './lag-sources.js';
 
 /** One statement on a session, under the caller's deadline. */
 export type Ask = (sql: string) => Promise<readonly Row[]>;
@@ -110,6 +111,8 @@ export interface Flavour {
 
   readStatus(ask: Ask): Promise<ServerStatus>;
   readPosition(ask: Ask): Promise<Position>;
+  /** One statement. */
+  readLoad(ask: Ask): Promise<ServerLoad>;
   readReadOnly(ask: Ask): Promise<boolean>;
 
   /** The strongest kind that this server has. Waits for running statements, explicit locks and commits. */
@@ -158,6 +161,17 @@ export const number = (row: Row | undefined, column: string): number => {
   const value = Number(text(row, column));
   return Number.isFinite(value) ? value : 0;
 };
+
+/** A row with the columns `workers`, `busy` and `seconds`. */
+export const toLoad = (row: Row | undefined): ServerLoad => ({
+  workers: number(row, 'workers'),
+  busyWorkers: number(row, 'busy'),
+  longestTransactionMs: number(row, 'seconds') * 1_000,
+});
+
+/** Of the oldest open transaction, by the server's own clock. */
+export const OLDEST_TRANSACTION = `(SELECT IFNULL(MAX(TIMESTAMPDIFF(SECOND, trx_started, NOW())), 0)
+  FROM information_schema.INNODB_TRX) AS seconds`;
 
 /** Anything but 0 and OFF is read-only: from MariaDB 12 on the variable holds words. */
 export const isReadOnly = (value: string): boolean => !['', '0', 'OFF'].includes(value.toUpperCase());

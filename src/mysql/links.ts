@@ -8,9 +8,9 @@ import type { Flavour } from './flavour.js';
 
 /**
  * monitor: polls. command: runs steps. aside: looks on and kills while `command` waits. writer: the write probe, which may
- * hang by itself.
+ * hang by itself. load: what the server is busy with, off every other's way.
  */
-export type LinkName = 'monitor' | 'command' | 'aside' | 'writer';
+export type LinkName = 'monitor' | 'command' | 'aside' | 'writer' | 'load';
 
 export interface Link {
   readonly session: Session;

@@ -11,10 +11,12 @@ import {
   type Flavour,
   isReadOnly,
   number,
+  OLDEST_TRANSACTION,
   parseChannel,
   type SalvageWords,
   type ServerSession,
   text,
+  toLoad,
 } from './flavour.js';
 import { readRelayLogs } from './relay-log.js';
 import {
@@ -32,6 +34,12 @@ const SEMI_SYNC_STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN
   ('Rpl_semi_sync_master_status', 'Rpl_semi_sync_master_clients')`;
 const SESSIONS = `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
   TIME AS seconds, IFNULL(LEFT(INFO, 200), '') AS statement FROM information_schema.PROCESSLIST`;
+
+/** The list of sessions is gone through only where there are workers to look for. */
+const LOAD = `SELECT @@global.slave_parallel_threads AS workers,
+  IF(@@global.slave_parallel_threads = 0, 0, (SELECT COUNT(*) FROM information_schema.PROCESSLIST
+    WHERE COMMAND = 'Slave_worker' AND STATE <> 'Waiting for work from SQL thread')) AS busy,
+  ${OLDEST_TRANSACTION}`;
 
 /** Years: vipd itself decides when not to wait any more (mysql.md). The variable's documented range is wider still. */
 const SEMI_SYNC_TIMEOUT_MS = 4_294_967_295;
@@ -59,6 +67,7 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     sessionSetup: ['SET SESSION sql_log_bin=0, autocommit=1'],
     readStatus,
     readPosition: async (ask) => positionOf((await ask(STATUS))[0]),
+    readLoad: async (ask) => toLoad((await ask(LOAD))[0]),
     readReadOnly: async (ask) => isReadOnly(text((await ask('SELECT @@global.read_only AS v'))[0], 'v')),
     readOnlyOn: `SET GLOBAL read_only=${strongest}`,
     readOnlyOff: 'SET GLOBAL read_only=OFF',

@@ -14,17 +14,24 @@ import {
   type Flavour,
   isReadOnly,
   number,
+  OLDEST_TRANSACTION,
   parseChannel,
   type SalvageWords,
   type SemiSyncStatements,
   type ServerSession,
   text,
+  toLoad,
 } from './flavour.js';
 import { describeSession, findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
 
 const STATUS = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
 const SESSIONS = `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
   TIME AS seconds, IFNULL(LEFT(INFO, 200), '') AS statement FROM performance_schema.processlist`;
+
+const loadOf = ({ workers }: Dialect): string => `SELECT @@global.${workers} AS workers,
+  (SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker
+    WHERE SERVICE_STATE = 'ON' AND APPLYING_TRANSACTION <> '') AS busy,
+  ${OLDEST_TRANSACTION}`;
 
 /** The variable's maximum (MySQL manual): vipd itself decides when not to wait any more. */
 const SEMI_SYNC_TIMEOUT_MS = 4_294_967_295;
@@ -37,6 +44,8 @@ interface Dialect {
   /** How the options of CHANGE … TO, and the columns of a source's address, begin. */
   readonly source: 'SOURCE' | 'MASTER';
   readonly configureChannel: string;
+  /** The variable that says how many threads apply. */
+  readonly workers: string;
   readonly columns: ChannelColumns;
 }
 
@@ -44,6 +53,7 @@ const NEWER: Dialect = {
   replica: 'REPLICA',
   source: 'SOURCE',
   configureChannel: 'CHANGE REPLICATION SOURCE TO',
+  workers: 'replica_parallel_workers',
   columns: {
     receiver: 'Replica_IO_Running',
     applier: 'Replica_SQL_Running',
@@ -56,6 +66,7 @@ const OLDER: Dialect = {
   replica: 'SLAVE',
   source: 'MASTER',
   configureChannel: 'CHANGE MASTER TO',
+  workers: 'slave_parallel_workers',
   columns: {
     receiver: 'Slave_IO_Running',
     applier: 'Slave_SQL_Running',
@@ -83,6 +94,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     sessionSetup: ['SET SESSION sql_log_bin=0, autocommit=1'],
     readStatus: (ask) => readStatus(ask, dialect, semiSyncRole),
     readPosition: async (ask) => positionOf((await ask(STATUS))[0], 'executed'),
+    readLoad: async (ask) => toLoad((await ask(loadOf(dialect)))[0]),
     readReadOnly: async (ask) => isReadOnly(text((await ask(STATUS))[0], 'read_only')),
     // super_read_only turns read_only on with it, and read_only=OFF turns both off (MySQL manual, super_read_only).
     readOnlyOn: 'SET GLOBAL super_read_only=ON',

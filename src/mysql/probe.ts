@@ -5,6 +5,7 @@ import { asDatabaseError, type DatabaseError, stateOf } from './errors.js';
 import type { ServerStatus } from './flavour.js';
 import { grantStatements, missingGrants } from './grants.js';
 import { createLagMeter, type LagMeter } from './lag.js';
+import { createLagWatch, type LagSources } from './lag-sources.js';
 import type { Links } from './links.js';
 import { makeProbeTable, writeProbe } from './open.js';
 
@@ -34,6 +35,8 @@ export interface Probe {
   kick(): void;
   setServing(serving: boolean): void;
   readonly lastReport: DatabaseReport | undefined;
+  /** Where lag comes from; undefined: nothing was read yet. */
+  readonly lagSources: LagSources | undefined;
 }
 
 /**
@@ -64,6 +67,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
   let checkedAtMs = Number.NEGATIVE_INFINITY;
   let missing: Failed | undefined;
   const lag = createLagMeter();
+  const sources = createLagWatch(links, () => settings().timeoutMs);
   const write = createWriteCheck(options, () => emitFailedWrite());
 
   const emit = (report: DatabaseReport): void => {
@@ -106,6 +110,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
     const status = await flavour.readStatus(ask);
     if (nowMs() - checkedAtMs >= settings().intervalMs) {
       checkedAtMs = nowMs();
+      sources.note(status, checkedAtMs);
       const absent = missingGrants(flavour.name, await ask('SHOW GRANTS'));
       const names = absent.map((grant) => `${grant.privilege} on ${grant.on} (${grant.why})`).join(', ');
       const remedy = `${grantStatements(flavour.name, `'${settings().user}'@…`).join('; ')}`;
@@ -182,6 +187,9 @@ export const createProbe = (options: ProbeOptions): Probe => {
     },
     get lastReport() {
       return lastReport;
+    },
+    get lagSources() {
+      return sources.read();
     },
   };
 };

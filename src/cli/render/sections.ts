@@ -2,7 +2,14 @@
 
 import { formatAge, formatElapsed, formatWall } from '../../control/elapsed.js';
 import type { Moment } from '../../control/moment.js';
-import type { CheckStatus, NodeStatus, ReplicationStatus, Status, StepStatus } from '../../control/status.js';
+import type {
+  CheckStatus,
+  LagStatus,
+  NodeStatus,
+  ReplicationStatus,
+  Status,
+  StepStatus,
+} from '../../control/status.js';
 import { type Cell, type CellInput, renderTable, type Table, type View } from './table.js';
 import { hang, printable, printableLines } from './text.js';
 
@@ -77,6 +84,7 @@ export const detailSection = (status: Status, view: View): readonly string[] => 
     ['Pause', pauseText(status)],
     ['Fence', fenceText(status)],
     ['Database', databaseText(status)],
+    ['Lag', lagText(status)],
     ...status.checks.map((check) => ['Check', checkText(check, status.now), outputLines(check)] as const),
     ['Hooks', status.hooks.failures.length === 0 ? 'no failures' : `${status.hooks.failures.length} FAILED, see above`],
     ['Frames', framesText(status)],
@@ -198,6 +206,35 @@ const databaseText = ({ database }: Status): string => {
   const detail = database.detail === '' ? '' : `: ${database.detail}`;
   return `${database.state === 'ok' || database.state === 'unknown' ? database.state : database.state.toUpperCase()}${mode}${version}${detail}`;
 };
+
+/** Where it comes from: what comes in, what is applied, by how many, and what is open for long. */
+const lagText = ({ database: { lag }, nodes }: Status): string => {
+  if (lag === null) return 'not known yet';
+  const active = nodes.find((node) => node.self)?.active === true;
+  const { writesPerSecond: writes, workers, busyWorkers, longestTransactionMs: longest } = lag;
+  return [
+    writes === null ? '' : `${rate(writes)} ${active ? 'committed' : 'received'}`,
+    active ? '' : applyText(lag),
+    active || workers === null
+      ? ''
+      : workers === 0
+        ? 'one thread applies'
+        : `${busyWorkers} of ${workers} workers busy`,
+    longest === null || longest === 0 ? '' : `the longest transaction is ${formatElapsed(longest)} old`,
+  ]
+    .filter((part) => part !== '')
+    .join(', ');
+};
+
+const applyText = ({ backlog, appliesPerSecond, applyMs, catchUpMs }: LagStatus): string => {
+  if (backlog === 0) return 'all applied';
+  const speed = appliesPerSecond === null ? '' : `, ${rate(appliesPerSecond)} applied`;
+  const left = applyMs === null ? ', nothing moves' : `, ${formatElapsed(applyMs)} left without new ones`;
+  const level = catchUpMs === null ? 'falls further behind' : `level in ${formatElapsed(catchUpMs)}`;
+  return `${backlog} TO APPLY${speed}${left}${applyMs === null ? '' : `, ${level}`}`;
+};
+
+const rate = (perSecond: number): string => `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)}/s`;
 
 const checkText = (check: CheckStatus, now: Moment): string => {
   const verdict = check.ok === null ? 'no verdict yet' : check.ok ? 'ok' : 'FAILED';
