@@ -1,20 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { GOOD_MARIADB } from './preconditions.fixture.js';
 import { preconditionsOf, remedyFor, setStatement, unmetBy } from './preconditions.js';
-
-const GOOD_MARIADB = {
-  log_bin: 'ON',
-  binlog_format: 'ROW',
-  binlog_row_image: 'FULL',
-  sync_binlog: '1',
-  innodb_flush_log_at_trx_commit: '1',
-  skip_networking: 'OFF',
-  auto_increment_increment: '2',
-  log_slave_updates: 'ON',
-  gtid_strict_mode: 'ON',
-  slave_net_timeout: '4',
-  rpl_semi_sync_slave_enabled: 'ON',
-  rpl_semi_sync_master_wait_point: 'AFTER_SYNC',
-};
 
 const unmet = (changes: Readonly<Record<string, string>>, semiSync = true) =>
   unmetBy(new Map(Object.entries({ ...GOOD_MARIADB, ...changes })), preconditionsOf('mariadb', semiSync));

@@ -1,24 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { ChannelSettings } from './channel-settings.js';
+import { GOOD_MARIADB } from './preconditions.fixture.js';
 import type { SetupFacts } from './setup-facts.js';
 import { judgePair, planChannel, planServer, type SetupWish } from './setup-plan.js';
 import { type SetupWords, statement } from './setup-words.js';
 
-const GOOD: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    log_bin: 'ON',
-    binlog_format: 'ROW',
-    binlog_row_image: 'FULL',
-    sync_binlog: '1',
-    innodb_flush_log_at_trx_commit: '1',
-    skip_networking: 'OFF',
-    auto_increment_increment: '2',
-    log_slave_updates: 'ON',
-    gtid_strict_mode: 'ON',
-    slave_net_timeout: '4',
-    bind_address: '*',
-  }),
-);
+const GOOD: ReadonlyMap<string, string> = new Map(Object.entries(GOOD_MARIADB));
 
 const CHANNEL: ChannelSettings = {
   host: '10.99.0.1',
