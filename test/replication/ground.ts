@@ -1,6 +1,6 @@
 /** What the tests of `vipctl replication` say again and again: a fresh pair, the commands, and what came of them. */
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from '../../src/doctor/finding.js';
 import { attempt, type CommandResult } from '../lab/command.js';
@@ -43,6 +43,8 @@ export interface Ground {
   /** On both at the same time, as an operator with two terminals. */
   setupBoth(): Promise<readonly CommandResult[]>;
   replication(node: NodeName, ...args: readonly string[]): Promise<CommandResult>;
+  /** The same with a terminal before it, at which `line` is typed; answers what the terminal shows. */
+  typed(node: NodeName, line: string, ...args: readonly string[]): Promise<CommandResult>;
   /** Faults and warnings. */
   check(node: NodeName): Promise<readonly Finding[]>;
 }
@@ -79,6 +81,17 @@ export const makeGround = async (flavour: ServerKind['name'], settings: ServerSe
     attempt([...on(node), process.execPath, VIPCTL, '--config', lab.files[node].config, 'replication', ...args], {
       timeoutMs: COMMAND_MS,
     });
+  const typed = async (node: NodeName, line: string, ...args: readonly string[]): Promise<CommandResult> => {
+    const [shown, keys] = [join(lab.directory, 'shown'), join(lab.directory, 'keys')];
+    writeFileSync(shown, '');
+    writeFileSync(keys, `${line}\n`, { mode: 0o600 });
+    const command = [process.execPath, VIPCTL, '--config', lab.files[node].config, 'replication', ...args].join(' ');
+    // Whoever types ahead of the question is shown what he types: the terminal does that, not the program.
+    const typist = `until grep -q 'assword of' ${shown}; do sleep 0.05; done; sleep 0.2; cat ${keys}`;
+    const script = `(${typist}) | script --quiet --flush --return --command '${command}' ${shown}`;
+    const { status, stderr } = await attempt([...on(node), 'sh', '-c', script], { timeoutMs: COMMAND_MS });
+    return { status, stderr, stdout: readFileSync(shown, 'utf8') };
+  };
   const setup = (node: NodeName, ...args: readonly string[]): Promise<CommandResult> =>
     replication(node, 'setup', '--password-file', passwordFile, ...args);
   return {
@@ -86,6 +99,7 @@ export const makeGround = async (flavour: ServerKind['name'], settings: ServerSe
     setup,
     setupBoth: () => Promise.all(NODES.map((node) => setup(node))),
     replication,
+    typed,
     check: async (node) => {
       const { stdout, stderr } = await replication(node, 'check', '--json');
       if (stdout === '') throw new Error(`check told nothing: ${stderr}`);

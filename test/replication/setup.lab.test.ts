@@ -83,6 +83,24 @@ inSandbox('test/replication/setup.lab.test.ts', () => {
       expect(mended.stdout).toContain('db1: replicate from db2 (it logs in as repl)\ndb1 replicates from db2\n');
     });
 
+    it('typed at a terminal, the password does not show, and it is the one that the other node logs in with', async () => {
+      const { lab, typed, setup } = ground;
+      const { db1, db2 } = lab.database;
+      const { openForAccounts, closeAfterAccounts, stopReplica, startReplica } = kind;
+      await db2.sql(stopReplica);
+      await db1.sql(
+        `SET SESSION sql_log_bin=0; ${openForAccounts}; DROP USER replication@'10.99.0.2'; ${closeAfterAccounts}`,
+      );
+      const shown = await typed('db1', PASSWORD, 'setup', ...ALONE);
+      expect(shown.stdout).toContain('Password of the replication account, the same on both nodes: ');
+      expect(shown.stdout).toContain("db1: the account 'replication'@'10.99.0.2'");
+      expect(shown).toMatchObject({ status: 0 });
+      expect(shown.stdout).not.toContain(PASSWORD.slice(0, 6));
+      await db2.sql(startReplica);
+      await waitFor(async () => (await db2.channel()).receiver === 'Yes', 'db2 has logged in', PATIENCE_MS);
+      expect(await setup('db2', ...ALONE)).toMatchObject({ status: 0, stderr: '' });
+    });
+
     it('servers that are not a pair, and passwords that do not fit, are refused by name', async () => {
       const { lab, setup } = ground;
       const { db1, db2 } = lab.database;
