@@ -214,6 +214,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     hookFailures: hookFailures.all(),
     databaseVersion: database?.version() ?? '',
     lagSources: database?.lagSources() ?? null,
+    events: database?.events.problem ?? '',
     changes,
     config: { path: options.configFile.path, version, loaded: momentOf(loadedAt), reload: reloader.last() },
     noWriterSince: serving.noWriterSince(state),
@@ -253,7 +254,10 @@ export const createAgent = (options: AgentOptions): Agent => {
     status: statusOf,
     history: (limit) => journal.tail(limit),
     reload: () => reloader.reload(),
-    acknowledgeHooks: hookFailures.acknowledge,
+    acknowledge: () => {
+      hookFailures.acknowledge();
+      database?.events.acknowledge();
+    },
     warn: (text) => log.warn(text),
   });
 

@@ -16,7 +16,7 @@ export interface ControlOptions {
   readonly status: (state: NodeState) => Promise<Status>;
   readonly history: (limit: number) => Promise<readonly JournalLine[]>;
   readonly reload: () => Promise<ReloadStatus>;
-  readonly acknowledgeHooks: () => void;
+  readonly acknowledge: () => void;
   readonly warn: (text: string) => void;
 }
 
@@ -80,7 +80,7 @@ export const createControl = (options: ControlOptions): Control => {
       case 'pause':
         return command(asker, { name: 'pause', forMs: request.forMs });
       case 'resume':
-        options.acknowledgeHooks();
+        options.acknowledge();
         return command(asker, { name: 'resume' });
       case 'maintenance':
         return command(asker, { name: 'maintenance', on: request.on });

@@ -125,6 +125,11 @@ const localProblems = (status: Status): readonly Problem[] => {
       next: 'do by hand what it should have done, then "vipctl resume" to acknowledge',
     });
   }
+  if (database.events !== '') {
+    const text = `events on ${status.node} do not run as they should: ${database.events}`;
+    const next = `ALTER EVENT … ENABLE or DISABLE on ${status.node}, then "vipctl resume" to acknowledge`;
+    problems.push({ severity: 'warning', brief: 'events not running', text, next });
+  }
   if (protection.fence.last?.ok === false) {
     const text = `the fence command failed: ${protection.fence.last.detail}`;
     problems.push({ severity: 'warning', brief: 'fence failed', text, next: 'try the command of "fence" by hand' });

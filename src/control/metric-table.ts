@@ -123,6 +123,9 @@ const self: readonly Metric[] = [
   gauge('vipd_hook_failures', 'Hooks whose newest run failed and that nobody has acknowledged.', ({ report }) =>
     one(report.hooks.failures.length),
   ),
+  gauge('vipd_events_degraded', '1 while this node is active and its events do not run as they should.', ({ report }) =>
+    flag(report.database.events !== ''),
+  ),
 ];
 
 const group: readonly Metric[] = [

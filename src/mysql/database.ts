@@ -7,10 +7,11 @@ import type { DatabaseReport } from '../core/types.js';
 import type { Credentials } from './credentials.js';
 import { demote, preflight } from './demote.js';
 import { asDatabaseError, type DatabaseError } from './errors.js';
+import { createEventKeeper, type EventKeeper } from './event-keeper.js';
 import { fence } from './fence.js';
 import type { LagSources } from './lag-sources.js';
 import { createLinks, type Link, type LinkName } from './links.js';
-import { eventsOn, openForClients, switchSemiSync } from './open.js';
+import { openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
 import { catchUp, follow, openReverse, stopChannel } from './replica.js';
 import { createServerProcess } from './server-process.js';
@@ -64,8 +65,13 @@ export interface Database {
   /** The watch has logged in (again): what the server says of itself may be new. */
   onConnected(listener: (link: Link) => void): void;
   lastReport(): DatabaseReport | undefined;
+<<<<<<< HEAD
   /** Where lag comes from, and how long it would take to apply what is received; undefined: nothing was read yet. */
   lagSources(): LagSources | undefined;
+=======
+  /** What is wrong with the events of an active: `problem` for people, empty for nothing, until it is acknowledged. */
+  readonly events: Pick<EventKeeper, 'problem' | 'acknowledge'>;
+>>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
   /** Other settings from now on. With another login every connection is opened anew, once no step is under way on it. */
   reconfigure(settings: DatabaseSettings): void;
   /** Family and version as the server told them last; empty: not known yet. */
@@ -131,13 +137,30 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     },
   });
 
+  const use = <T>(work: (link: Link) => Promise<T>): Promise<T> => {
+    const result = last.then(async () => {
+      await leftBehind;
+      return await work(await links.get('command', PROMPT_MS));
+    });
+    last = result.catch(() => undefined);
+    return result;
+  };
+
+  const keeper = createEventKeeper({
+    links,
+    settings: () => settings.check,
+    isUp: () => probe.lastReport?.state === 'ok',
+    inTurn: use,
+    warn: (text) => options.log('warn', {}, text),
+  });
+
   const attempt = async (step: DatabaseStep, stepOptions: StepOptions): Promise<Outcome> => {
     // A channel that is still being stopped would be stopped again after it was started.
     if (CHANNEL_STEPS.has(step.name)) await leftBehind;
     // One after the other: the first may have waited for the server to come up, the second then finds it quickly.
     const command = await links.get('command', PROMPT_MS);
     const aside = await links.get('aside', PROMPT_MS);
-    return await carryOut(step, options.stallMs ?? DEFAULT_STALL_MS, {
+    const context: StepContext = {
       flavour: command.flavour,
       command: command.session,
       aside: aside.session,
@@ -153,7 +176,9 @@ export const createDatabase = (options: DatabaseOptions): Database => {
         leftBehind = work.catch(() => undefined);
         links.release('command', work);
       },
-    });
+    };
+    if (step.name === 'database-demote') await keeper.conclude(context);
+    return await carryOut(step, options.stallMs ?? DEFAULT_STALL_MS, keeper, context);
   };
 
   /** At once: it may wake any moment. What it holds of acknowledged commits is in its files. */
@@ -181,8 +206,12 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   };
 
   return {
-    start: () => probe.start(),
+    start: () => {
+      probe.start();
+      keeper.start();
+    },
     stop: async () => {
+      keeper.stop();
       probe.stop();
       links.close();
       await last;
@@ -190,22 +219,19 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     onReport: (listener) => {
       listeners.push(listener);
     },
-    setServing: (active) => probe.setServing(active),
+    setServing: (active) => {
+      probe.setServing(active);
+      keeper.setServing(active);
+    },
     run: (step, stepOptions) => {
+      if (step.name === 'database-fence') keeper.giveUp();
       // A step that was given up may still be taking its statement back.
       const outcome = last.then(() => runStep(step, stepOptions));
       // Whatever went wrong in one step, the next one is carried out.
       last = outcome.catch(() => undefined);
       return outcome;
     },
-    use: (work) => {
-      const result = last.then(async () => {
-        await leftBehind;
-        return await work(await links.get('command', PROMPT_MS));
-      });
-      last = result.catch(() => undefined);
-      return result;
-    },
+    use,
     onConnected: (listener) => {
       connectedListeners.push(listener);
     },
@@ -214,13 +240,21 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       settings = next;
       if (sameLogin) return;
       links.setCredentials(next.credentials);
+<<<<<<< HEAD
       for (const name of ['monitor', 'writer', 'load'] as const) links.drop(name);
+=======
+      for (const name of ['monitor', 'writer', 'events'] as const) links.drop(name);
+>>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
       last = last.then(() => {
         for (const name of ['command', 'aside'] as const) links.drop(name);
       });
     },
     lastReport: () => probe.lastReport,
+<<<<<<< HEAD
     lagSources: () => probe.lagSources,
+=======
+    events: keeper,
+>>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
     version: () => version,
   };
 };
@@ -228,7 +262,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
 const explain = (step: DatabaseStep, failure: DatabaseError): string =>
   `${step.name}: ${failure.message}${failure.kind === 'full' ? ' (configure mysql.admin_port)' : ''}`;
 
-const carryOut = (step: DatabaseStep, stallMs: number, context: StepContext): Promise<Outcome> => {
+const carryOut = (step: DatabaseStep, stallMs: number, keeper: EventKeeper, context: StepContext): Promise<Outcome> => {
   switch (step.name) {
     case 'database-fence':
       return fence(context);
@@ -249,7 +283,7 @@ const carryOut = (step: DatabaseStep, stallMs: number, context: StepContext): Pr
     case 'database-semi-sync':
       return switchSemiSync(context, step.on);
     case 'database-events-on':
-      return eventsOn(context);
+      return keeper.place(context);
     default:
       return step satisfies never;
   }

@@ -25,6 +25,9 @@ const PROBE_GRANTS: readonly Grant[] = ['SELECT', 'INSERT', 'UPDATE', 'CREATE'].
   on: 'vipd.*',
 }));
 
+const EVENTS = 'the list of events, and ALTER EVENT at a promotion';
+const DEFINERS = 'ALTER EVENT that leaves an event to its definer';
+
 /** MariaDB 10.11: SUPER no longer holds READ_ONLY ADMIN, but is still what event_scheduler asks for (error 1227). */
 const MARIADB_GRANTS: readonly Grant[] = [
   grant('READ_ONLY ADMIN', 'SET GLOBAL read_only', ['READ ONLY ADMIN']),
@@ -35,6 +38,8 @@ const MARIADB_GRANTS: readonly Grant[] = [
   grant('REPLICATION SLAVE ADMIN', 'START and STOP of the channel, gtid_slave_pos', ['REPLICATION REPLICA ADMIN']),
   grant('SLAVE MONITOR', 'SHOW SLAVE STATUS', ['REPLICA MONITOR']),
   grant('REPLICATION MASTER ADMIN', 'the semi-sync variables'),
+  grant('EVENT', EVENTS),
+  grant('SET USER', DEFINERS),
   ...PROBE_GRANTS,
 ];
 
@@ -52,6 +57,8 @@ const MYSQL_GRANTS: readonly Grant[] = [
   grant('REPLICATION CLIENT', 'SHOW REPLICA STATUS'),
   grant('PROCESS', 'the process list and open transactions'),
   grant('XA_RECOVER_ADMIN', 'XA RECOVER in the pre-flight'),
+  grant('EVENT', EVENTS),
+  grant('SET_ANY_DEFINER', `${DEFINERS} (before MySQL 8.2 it is SET_USER_ID)`, ['SET_USER_ID', 'SUPER']),
   grant('SELECT', 'locks and sessions in performance_schema'),
   // MariaDB asks for no more than BINLOG's own privilege; MySQL answers error 1105 without these.
   ...['INSERT', 'UPDATE', 'DELETE'].map((privilege) => grant(privilege, 'rows of the transactions of a dead server')),

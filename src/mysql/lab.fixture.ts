@@ -168,13 +168,19 @@ export interface Client {
   readonly ended: boolean;
 }
 
-/** A session of the application, or of root, that stays open. */
-export const openClient = async (cleanup: Cleanup, server: Server, user: 'app' | 'root' = 'app'): Promise<Client> => {
+/** A session of the application, of root or of the agent's user, that stays open. */
+export const openClient = async (
+  cleanup: Cleanup,
+  server: Server,
+  user: 'app' | 'root' | typeof AGENT.user = 'app',
+): Promise<Client> => {
+  const passwords = { app: 'app', root: '', [AGENT.user]: AGENT.password };
+  const database = user === AGENT.user ? {} : { database: 'shop' };
   const connection = await createConnection({
     socketPath: server.socket,
     user,
-    password: user === 'app' ? 'app' : '',
-    database: 'shop',
+    password: passwords[user],
+    ...database,
   });
   let ended = false;
   connection.on('error', () => {

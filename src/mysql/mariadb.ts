@@ -23,6 +23,7 @@ import {
   countIdleLockHolders,
   describeSession,
   describeSessions,
+  EVENT_WORKER,
   findInnodbBlockers,
   findXaBlockers,
   toSession,
@@ -32,7 +33,8 @@ const STATUS = `SELECT @@global.read_only AS read_only, @@global.gtid_binlog_sta
   @@global.gtid_slave_pos AS slave_pos`;
 const SEMI_SYNC_STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN
   ('Rpl_semi_sync_master_status', 'Rpl_semi_sync_master_clients')`;
-const SESSIONS = `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
+/** The scheduler's own thread is a daemon; what it has started is called like it until it runs as its definer. */
+const SESSIONS = `SELECT ID AS id, IF(USER = 'event_scheduler' AND COMMAND <> 'Daemon', '${EVENT_WORKER}', USER) AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
   TIME AS seconds, IFNULL(LEFT(INFO, 200), '') AS statement FROM information_schema.PROCESSLIST`;
 
 /** The list of sessions is gone through only where there are workers to look for. */

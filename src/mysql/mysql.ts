@@ -22,11 +22,14 @@ import {
   text,
   toLoad,
 } from './flavour.js';
-import { describeSession, findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
+import { describeSession, EVENT_WORKER, findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
 
 const STATUS = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
-const SESSIONS = `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
-  TIME AS seconds, IFNULL(LEFT(INFO, 200), '') AS statement FROM performance_schema.processlist`;
+/** An event that runs is listed under the name of the replication threads. */
+const SESSIONS = `SELECT p.ID AS id, IF(t.THREAD_ID IS NULL, p.USER, '${EVENT_WORKER}') AS user, p.HOST AS host,
+  p.COMMAND AS command, IFNULL(p.STATE, '') AS state, p.TIME AS seconds, IFNULL(LEFT(p.INFO, 200), '') AS statement
+  FROM performance_schema.processlist p LEFT JOIN performance_schema.threads t
+  ON t.PROCESSLIST_ID = p.ID AND t.NAME = 'thread/sql/event_worker'`;
 
 const loadOf = ({ workers }: Dialect): string => `SELECT @@global.${workers} AS workers,
   (SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker

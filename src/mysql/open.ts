@@ -1,4 +1,4 @@
-/** Opens a server for clients, proven by a write; and switches semi-sync and events. */
+/** Opens a server for clients, proven by a write; and switches semi-sync. */
 
 import type { Outcome } from '../core/event.js';
 import type { Session } from './connection.js';
@@ -65,11 +65,4 @@ export const switchSemiSync = async (context: StepContext, on: boolean): Promise
   if (status.semiSync !== on)
     return failed(`semi-sync was switched ${on ? 'on' : 'off'}, yet the server says otherwise`);
   return { ok: true, detail: on ? `on, ${status.semiSyncReplicas} replicas acknowledge` : 'off' };
-};
-
-export const eventsOn = async (context: StepContext): Promise<Outcome> => {
-  const { events } = context.flavour;
-  if (events === undefined) return { ok: true, detail: 'the event scheduler is disabled in the configuration' };
-  await askCommand(context)(events.on);
-  return { ok: true, detail: 'event scheduler on' };
 };

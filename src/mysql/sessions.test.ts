@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ServerSession } from './flavour.js';
-import { clientSessions, countIdleLockHolders, describeSessions } from './sessions.js';
+import { clientSessions, countIdleLockHolders, describeSessions, EVENT_WORKER } from './sessions.js';
 
 const session = (id: number, user: string, command = 'Sleep', statement = ''): ServerSession => ({
   id,
@@ -13,10 +13,11 @@ const session = (id: number, user: string, command = 'Sleep', statement = ''): S
 });
 
 describe('clientSessions', () => {
-  test("spares the server's own threads, replication, the agent, and who has not logged in", () => {
+  test("spares the server's own threads, replication, the agent, and who has not logged in; not an event that runs", () => {
     const sessions = [
       session(1, 'system user', 'Slave_SQL'),
       session(2, 'event_scheduler', 'Daemon'),
+      session(9, EVENT_WORKER, 'Connect', 'UPDATE t'),
       session(3, 'repl', 'Binlog Dump'),
       session(4, 'repl', 'Binlog Dump GTID'),
       session(5, 'vipd'),
@@ -24,7 +25,7 @@ describe('clientSessions', () => {
       session(7, 'app'),
       session(8, 'root', 'Query', 'SELECT 1'),
     ];
-    expect(clientSessions(sessions, 'vipd').map(({ id }) => id)).toEqual([7, 8]);
+    expect(clientSessions(sessions, 'vipd').map(({ id }) => id)).toEqual([9, 7, 8]);
   });
 });
 

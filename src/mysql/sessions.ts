@@ -13,6 +13,9 @@ export const toSession = (row: Row): ServerSession => ({
   statement: text(row, 'statement'),
 });
 
+/** Who runs an event, where the server does not name its definer. A fence ends it like a client. */
+export const EVENT_WORKER = 'event worker';
+
 /** Server threads, as both manuals name them; one who is still logging in has done nothing yet and is listed again later. */
 const SERVER_USERS: ReadonlySet<string> = new Set(['system user', 'event_scheduler', 'unauthenticated user', '']);
 /** The peer, or a further replica, reading our binary log. */

@@ -170,7 +170,7 @@ const addHolds = (program: Command, withAgent: WithAgent): void => {
     );
   program
     .command('resume')
-    .description('ends a pause and the hold "flapping"; acknowledges failed hooks')
+    .description('ends a pause and the hold "flapping"; acknowledges failed hooks and events')
     .action(() => withAgent((context) => order(context, { request: 'resume' }, QUESTION_TIMEOUT_MS)));
   program
     .command('maintenance')
