@@ -38,11 +38,8 @@ export interface StatusFacts {
   readonly checkOutputs: ReadonlyMap<string, string>;
   readonly hookFailures: readonly HookFailure[];
   readonly databaseVersion: string;
-<<<<<<< HEAD
   readonly lagSources: LagSources | null;
-=======
   readonly events: string;
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
   readonly changes: ChangeLog;
   readonly config: ConfigStatus;
   readonly noWriterSince: Instant | null;
@@ -89,11 +86,8 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
       readOnly: s.database.report?.readOnly ?? null,
       version: facts.databaseVersion,
       position: s.database.position,
-<<<<<<< HEAD
       lag: lagStatus(s, facts),
-=======
       events: facts.events,
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
     },
     lastChange: facts.changes.last(),
     counters: {

@@ -120,7 +120,6 @@ export const allWell: Status = {
     readOnly: false,
     version: 'MariaDB 10.11.14',
     position: db1.position,
-<<<<<<< HEAD
     lag: {
       writesPerSecond: 118.4,
       appliesPerSecond: null,
@@ -132,9 +131,7 @@ export const allWell: Status = {
       workers: 4,
       busyWorkers: 0,
     },
-=======
     events: '',
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
   },
   lastChange: {
     at: TAKEOVER,

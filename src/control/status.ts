@@ -200,7 +200,8 @@ export interface DatabaseStatus {
   /** `MariaDB 10.11.6`; empty: unknown. */
   readonly version: string;
   readonly position: Position;
-<<<<<<< HEAD
+  /** Which events should run on this active and do not, and why; kept until `vipctl resume`. Else empty. */
+  readonly events: string;
   /** Where its lag comes from; null: not known yet. */
   readonly lag: LagStatus | null;
 }
@@ -224,10 +225,6 @@ export interface LagStatus {
   /** Threads that apply in parallel, 0 where one applies all, and how many of them do just now; null: not known. */
   readonly workers: number | null;
   readonly busyWorkers: number | null;
-=======
-  /** Which events should run on this active and do not, and why; kept until `vipctl resume`. Else empty. */
-  readonly events: string;
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
 }
 
 /** A change of who is active, with what it took. */

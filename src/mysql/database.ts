@@ -65,13 +65,10 @@ export interface Database {
   /** The watch has logged in (again): what the server says of itself may be new. */
   onConnected(listener: (link: Link) => void): void;
   lastReport(): DatabaseReport | undefined;
-<<<<<<< HEAD
   /** Where lag comes from, and how long it would take to apply what is received; undefined: nothing was read yet. */
   lagSources(): LagSources | undefined;
-=======
   /** What is wrong with the events of an active: `problem` for people, empty for nothing, until it is acknowledged. */
   readonly events: Pick<EventKeeper, 'problem' | 'acknowledge'>;
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
   /** Other settings from now on. With another login every connection is opened anew, once no step is under way on it. */
   reconfigure(settings: DatabaseSettings): void;
   /** Family and version as the server told them last; empty: not known yet. */
@@ -240,21 +237,14 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       settings = next;
       if (sameLogin) return;
       links.setCredentials(next.credentials);
-<<<<<<< HEAD
-      for (const name of ['monitor', 'writer', 'load'] as const) links.drop(name);
-=======
-      for (const name of ['monitor', 'writer', 'events'] as const) links.drop(name);
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
+      for (const name of ['monitor', 'writer', 'load', 'events'] as const) links.drop(name);
       last = last.then(() => {
         for (const name of ['command', 'aside'] as const) links.drop(name);
       });
     },
     lastReport: () => probe.lastReport,
-<<<<<<< HEAD
     lagSources: () => probe.lagSources,
-=======
     events: keeper,
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
     version: () => version,
   };
 };

@@ -8,15 +8,10 @@ import type { Flavour } from './flavour.js';
 
 /**
  * monitor: polls. command: runs steps. aside: looks on and kills while `command` waits. writer: the write probe, which may
-<<<<<<< HEAD
- * hang by itself. load: what the server is busy with, off every other's way.
+ * hang by itself. load: what the server is busy with, off every other's way. events: keeps their list, whose commit may wait
+ * for the standby.
  */
-export type LinkName = 'monitor' | 'command' | 'aside' | 'writer' | 'load';
-=======
- * hang by itself. events: keeps their list, whose commit may wait for the standby.
- */
-export type LinkName = 'monitor' | 'command' | 'aside' | 'writer' | 'events';
->>>>>>> 451f282 (Move events with the active, singly: those that the last active had enabled, and no others)
+export type LinkName = 'monitor' | 'command' | 'aside' | 'writer' | 'load' | 'events';
 
 export interface Link {
   readonly session: Session;

@@ -1,6 +1,7 @@
 /** Watches the server: a light poll for state and position, and on the active a small write, each under a deadline. */
 
 import type { DatabaseReport } from '../core/types.js';
+import { findNoRoom } from './binlog-room.js';
 import { asDatabaseError, type DatabaseError, stateOf } from './errors.js';
 import type { ServerStatus } from './flavour.js';
 import { grantStatements, missingGrants } from './grants.js';
@@ -267,7 +268,10 @@ const createWriteCheck = (options: ProbeOptions, onFailure: () => void): WriteCh
     try {
       const { session } = await links.get('writer', settings().timeoutMs);
       await writeProbe(session, STUCK_WRITE_MS);
-      if (mine === generation) failure = undefined;
+      const full = await findNoRoom(session, settings().timeoutMs);
+      if (mine !== generation) return;
+      if (full === '') failure = undefined;
+      else fail({ state: 'failed', detail: full });
     } catch (error) {
       const cause = asDatabaseError(error, 'probe write');
       // An end of file is the poll's to judge; there is nothing to say of the write.

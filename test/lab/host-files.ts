@@ -36,6 +36,8 @@ export interface LabOptions {
   readonly secondPath?: boolean;
   /** Every state directory is a small disk of its own, so that one can be filled. Default false. */
   readonly smallDisks?: boolean;
+  /** Each server's files lie on a small disk of their own, so that one can be filled. Default false. */
+  readonly smallServerDisks?: boolean;
   /** Each host has a wall clock of its own, which can be set. Default false. */
   readonly ownClocks?: boolean;
   /** Scripts by `PHASE/NAME`, for both nodes. */

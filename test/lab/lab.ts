@@ -9,7 +9,7 @@ import { type Capture, startCapture } from './capture.js';
 import { attempt, type CommandOptions, type CommandResult, run } from './command.js';
 import { createDaemon, type Daemon } from './daemon.js';
 import { APP_PASSWORD, APP_USER, MYSQL_PORT, SERVER_IDS, startDatabase } from './database.js';
-import { mountSmallDisk, unmountDisks } from './disk.js';
+import { mountSmallDisk, SERVER_SIZE, unmountDisks } from './disk.js';
 import { applyCuts, bothWays, type Cut, type Traffic } from './faults.js';
 import {
   type LabOptions,
@@ -127,6 +127,7 @@ export const createLab = async (options: LabOptions = {}): Promise<Lab> => {
   const witnessFiles = writeWitnessFiles(directory);
   const clock = (host: NodeName | 'w1') => (options.ownClocks ? underWallClock(directory, host) : []);
   if (options.smallDisks) for (const place of stateDirectories({ files, witnessFiles })) await mountSmallDisk(place);
+  if (options.smallServerDisks) for (const node of NODES) await mountSmallDisk(files[node].mysqlDirectory, SERVER_SIZE);
   // One after the other: the first makes the template that both are copied from.
   const kind = KINDS[options.flavour ?? 'mariadb'];
   await offerPrograms(kind);
@@ -219,6 +220,7 @@ const assemble = (parts: Parts): Lab => {
       await Promise.all(NODES.map((node) => database[node].stop('SIGKILL')));
       await removeTopology();
       if (options.smallDisks) for (const place of stateDirectories(parts)) await unmountDisks(place);
+      if (options.smallServerDisks) for (const node of NODES) await unmountDisks(files[node].mysqlDirectory);
       rmSync(directory, { recursive: true, force: true });
     },
   };

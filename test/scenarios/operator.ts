@@ -12,7 +12,7 @@ const ATTEMPTS = 5;
 /** So a pre-flight names a write of the scenario's load that has been under way for long. */
 const OWN_LOAD = 'runs: INSERT INTO lab.writes';
 
-const switchover = async (stage: Stage, to: NodeName, attempts = ATTEMPTS): Promise<string> => {
+export const switchover = async (stage: Stage, to: NodeName, attempts = ATTEMPTS): Promise<string> => {
   const { lab, untilActive, note, goOn } = stage;
   // From either node, in turn: the standby carries the operator's word to the active.
   const { status, stdout, stderr } = await lab.vipctl('db1', ['switchover']);

@@ -12,6 +12,7 @@ import { CONFIGURATION } from './configuration.js';
 import { CRASHES } from './crash.js';
 import { DISK_FAULTS } from './disk.js';
 import { DIVERGENCES } from './divergence.js';
+import { EVENTS } from './events.js';
 import { hostile } from './hostile.js';
 import { NETWORK_FAULTS } from './network.js';
 import { OPERATIONS } from './operator.js';
@@ -19,6 +20,7 @@ import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
 import { RULESET_FAULTS } from './ruleset.js';
 import { SEMI_SYNC_FAULTS } from './semi-sync.js';
+import { SERVER_DISKS } from './server-disk.js';
 import { SERVER_FAULTS } from './servers.js';
 import type { Extent, Scenario } from './stage.js';
 import { starvation } from './starved.js';
@@ -41,12 +43,14 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...STRANGERS,
     ...starvation(extent),
     ...DISK_FAULTS,
+    ...EVENTS,
     ...CLOCK_FAULTS,
     ...RULESET_FAULTS,
     ...SERVER_FAULTS,
     ...DIVERGENCES,
     ...BEHIND,
     ...SEMI_SYNC_FAULTS,
+    ...SERVER_DISKS,
   ].sort((a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id));
 
 interface RunOptions {
