@@ -7,7 +7,15 @@ import { checkGateways, checkHolders, checkOwnAddress, checkVip, readHostNetwork
 import { askPeerAgent, askTcp, type Greeted, greetMembers } from './ask.js';
 import { checkDatabase } from './database.js';
 import { type Finding, fault, messageOf, ok, skipped } from './finding.js';
-import { checkCapabilities, checkHooks, checkNftables, checkPacketSocket, checkState } from './host.js';
+import {
+  checkCapabilities,
+  checkHooks,
+  checkNftables,
+  checkPacketSocket,
+  checkScheduling,
+  checkState,
+} from './host.js';
+import { checkListener } from './listener.js';
 import { type Heard, judgeClock, judgeFrames, judgeMtus, judgePeer, judgeSettings, judgeWitness } from './members.js';
 import type { Subject } from './subject.js';
 
@@ -26,6 +34,7 @@ export const examine = async (options: DoctorOptions): Promise<readonly Finding[
   const parts: readonly (() => readonly Finding[] | Promise<readonly Finding[]>)[] = [
     () => checkAgent(subject),
     () => checkCapabilities(subject),
+    () => checkScheduling(subject),
     () => checkNftables(subject),
     () => checkPacketSocket(),
     () => checkState(subject),
@@ -39,6 +48,7 @@ export const examine = async (options: DoctorOptions): Promise<readonly Finding[
     () => judgeSettings(subject),
     () => judgeMtus(mtusOf(config), subject),
     () => judgeClock(subject.peer, config.peer.name),
+    () => checkListener(config),
     () => checkDatabase(config, 'own'),
   ];
   const findings: Finding[] = [];

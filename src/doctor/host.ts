@@ -39,6 +39,26 @@ export const checkCapabilities = ({ agentPid }: Subject): readonly Finding[] => 
   }
 };
 
+/** sched(7), as field 41 of /proc/PID/stat has it (proc(5)). */
+const REAL_TIME: readonly string[] = ['1', '2'];
+/** The fields after the name, which stands in brackets and may hold anything, begin with the third. */
+const POLICY_FIELD = 41 - 3;
+
+export const checkScheduling = ({ agentPid }: Subject): readonly Finding[] => {
+  if (agentPid === null) return [];
+  const tried = `read how the agent, process ${agentPid}, is scheduled`;
+  try {
+    const stat = readFileSync(`/proc/${agentPid}/stat`, 'utf8');
+    const policy = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[POLICY_FIELD] ?? '';
+    if (REAL_TIME.includes(policy)) return [ok('real-time', tried, 'in real time')];
+    const remedy =
+      'LimitRTPRIO=1 in its unit, then a restart; in a container that may raise no limits, AmbientCapabilities=CAP_SYS_NICE and CapabilityBoundingSet=CAP_SYS_NICE in a drop-in';
+    return [warning('real-time', tried, 'like any other: a busy host may cost it the lease', remedy)];
+  } catch (cause) {
+    return [skipped('real-time', tried, messageOf(cause))];
+  }
+};
+
 /** Named unlike any guard, so that one in use is not touched. */
 const TRIAL_GROUP = 'doctor-trial';
 

@@ -92,6 +92,15 @@ const CHANNEL_STEPS: ReadonlySet<DatabaseStep['name']> = new Set([
 /** Detail of a fence's outcome where the server is not there: nothing can be written through it. */
 export const DOWN = 'down';
 
+/** Where a service manager listens for the server (systemd.socket(5)), its death looks like a hang. */
+const withListener = (report: DatabaseReport, ended: number | null): DatabaseReport =>
+  ended === null
+    ? report
+    : {
+        ...report,
+        detail: `${report.detail}; its process ${ended} has ended, so something else listens for it: systemctl disable --now mariadb.socket, and restart the server`,
+      };
+
 export const createDatabase = (options: DatabaseOptions): Database => {
   const listeners: ((report: DatabaseReport) => void)[] = [];
   const connectedListeners: ((link: Link) => void)[] = [];
@@ -124,7 +133,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     settings: () => ({ ...settings.check, user: settings.credentials.user }),
     pollMs: options.pollMs ?? DEFAULT_POLL_MS,
     nowMs: options.nowMs,
-    onReport: (report) => {
+    onReport: (seen) => {
+      const report = seen.state === 'hanging' ? withListener(seen, serverProcess.ended()) : seen;
       if (report.state !== state) {
         const level = report.state === 'ok' ? 'info' : 'warn';
         options.log(level, { state: report.state, was: state, detail: report.detail }, `database is ${report.state}`);

@@ -33,6 +33,16 @@ test('ends the process that it was told of', async () => {
   expect(await ended).toEqual([null, 'SIGKILL']);
 });
 
+test('tells whether it has ended', async () => {
+  const { child, server } = await learnt();
+  expect(server.ended()).toBeNull();
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+  expect(server.ended()).toBe(child.pid);
+  expect(createServerProcess().ended()).toBeNull();
+});
+
 test('says so of one that has ended by itself, and does not throw', async () => {
   const { child, server } = await learnt();
   const ended = once(child, 'exit');

@@ -8,6 +8,8 @@ import { text } from './flavour.js';
 export interface ServerProcess {
   /** Asks a server that answers which process it is. Never throws: then it is not known. */
   readonly learn: (session: Pick<Session, 'query'>, deadlineMs: number) => Promise<void>;
+  /** The process that was learnt, if it has ended; null: it runs, or is not known. */
+  readonly ended: () => number | null;
   /** SIGKILL to the process that was learnt, if it is still the same one. Answers what was done, or why nothing was. */
   readonly kill: () => { readonly killed: boolean; readonly detail: string };
 }
@@ -37,6 +39,7 @@ export const createServerProcess = (): ServerProcess => {
         known = null;
       }
     },
+    ended: () => (known !== null && identify(String(known.pid))?.startTime !== known.startTime ? known.pid : null),
     kill: () => {
       if (!known) return { killed: false, detail: 'its process is not known on this host' };
       const { pid, startTime } = known;

@@ -4,6 +4,7 @@ import { inSandbox } from '../lab/in-sandbox.js';
 import { createLab, type Lab, peerOf } from '../lab/lab.js';
 import type { NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
+import { setWallClock, underWallClock } from '../lab/wall-clock.js';
 import { causes, doctor, found } from './doctor-run.js';
 import { CALM, PATIENCE_MS, untilPair } from './ground.js';
 
@@ -83,6 +84,15 @@ inSandbox('test/survival/doctor-network.lab.test.ts', () => {
       await lab.cut([...severed('all', here, peer), ...severed('all', peer, here)]);
       await until(here, 'peer-unreachable', /no answer to anything/);
     });
+  });
+
+  it('a wall clock that is wrong, for logs only', async () => {
+    const clock = underWallClock(lab.directory, here);
+    setWallClock(lab.directory, here, 90);
+    const report = await doctor(lab, here, undefined, clock);
+    found(report, 'clock', /they differ by/);
+    expect(causes(report)).toEqual(['clock']);
+    expect(report.status).toBe(0);
   });
 
   describe('without an agent', () => {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -5,10 +6,13 @@ import { inSandbox } from '../lab/in-sandbox.js';
 import { createLab, type Lab, peerOf } from '../lab/lab.js';
 import { VIPCTL } from '../lab/programs.js';
 import { NODES, type NodeName } from '../lab/topology.js';
-import { doctor, found, type Report, written } from './doctor-run.js';
+import { causes, doctor, found, type Report, written } from './doctor-run.js';
 import { CALM, untilPair } from './ground.js';
 
 const VIP = { address: '10.99.0.100/24', interface: 'eth0' };
+
+/** The agents of the lab are root's; a container may shut that out all the same, and then the doctor says so. */
+const REAL_TIME_ALLOWED = spawnSync('chrt', ['--rr', '1', 'true']).status === 0;
 
 /** Every fault is planted in one healthy pair, found by the name of its cause, and mended. */
 inSandbox('test/survival/doctor.lab.test.ts', () => {
@@ -26,7 +30,7 @@ inSandbox('test/survival/doctor.lab.test.ts', () => {
   describe('a healthy pair', () => {
     it.each(NODES)('has nothing wrong, seen from %s', async (node) => {
       const report = await doctor(lab, node);
-      expect(report.wrong).toEqual([]);
+      expect(causes(report)).toEqual(REAL_TIME_ALLOWED ? [] : ['real-time']);
       expect(report.status).toBe(0);
       expect(report.findings.filter(({ verdict }) => verdict === 'skipped')).toEqual([]);
       expect(report.findings.length).toBeGreaterThan(20);
