@@ -4,6 +4,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { checkConfig } from '../config/check.js';
+import { daemonAccounts } from './commands/daemon-accounts.js';
 import { runVipctl } from './commands/program.js';
 import type { Terminal } from './commands/terminal.js';
 
@@ -54,4 +55,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
-process.exitCode = await runVipctl(process.argv.slice(2), { terminal, checkConfig });
+process.exitCode = await runVipctl(process.argv.slice(2), {
+  terminal,
+  checkConfig: (path) => checkConfig(path, { secretOwners: daemonAccounts() }),
+});

@@ -58,6 +58,20 @@ describe('file modes', () => {
   });
 });
 
+test('a secret may belong to the account for which it is checked, a program may not', () => {
+  const daemon = 1_234;
+  const statFile = (path: string) => ({
+    mode: path.endsWith('vipd.yaml') ? 0o100_644 : 0o100_700,
+    uid: path.endsWith('vipd.yaml') ? 0 : daemon,
+    size: 65,
+    isFile: () => true,
+  });
+  const result = loadConfig(fixture.path('vipd.yaml'), { statFile, secretOwners: [daemon] });
+  expect(result.ok ? 'valid' : renderErrors(result.errors).replaceAll(fixture.directory, 'D')).toBe(
+    'D/vipd.yaml:18:14: checks[0].command: D/disk belongs to user id 1234, but it runs with rights its writers may not have; run: chown root D/disk',
+  );
+});
+
 describe('a file that is not there, or cannot be read, is named:', () => {
   test.each([
     ['key', 'D/vipd.yaml:8:11: key_file: D/key does not exist; make it, or correct the path'],

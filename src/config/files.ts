@@ -12,6 +12,8 @@ export interface FileSystem {
   readonly statFile: (path: string) => FileFacts;
   /** Effective user id of the agent. */
   readonly userId: number;
+  /** Accounts besides root and the agent's own that may own a secret: those for which root checks a file. */
+  readonly secretOwners: readonly number[];
 }
 
 export type FileFacts = Pick<Stats, 'mode' | 'uid' | 'size' | 'isFile'>;
@@ -20,6 +22,7 @@ export const realFiles = (): FileSystem => ({
   readFile: (path) => readFileSync(path),
   statFile: (path) => statSync(path),
   userId: process.geteuid?.() ?? 0,
+  secretOwners: [],
 });
 
 /** Bits of chmod(2). */
@@ -109,7 +112,8 @@ const inspect = (files: FileSystem, path: string, protection: Protection): Parse
 const checkMode = (files: FileSystem, path: string, facts: FileFacts, protection: Protection): Parsed<FileFacts> => {
   const mode = `0${(facts.mode & 0o777).toString(8).padStart(3, '0')}`;
   const why = WHY_PROTECTED[protection];
-  if (facts.uid !== 0 && facts.uid !== files.userId) {
+  const owners = [0, files.userId, ...(protection === 'secret' ? files.secretOwners : [])];
+  if (!owners.includes(facts.uid)) {
     return refused(`${path} belongs to user id ${facts.uid}, but ${why}`, `run: chown root ${path}`);
   }
   if (protection === 'secret' && (facts.mode & GROUP_AND_OTHERS) !== 0) {

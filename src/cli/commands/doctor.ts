@@ -11,6 +11,7 @@ import type { Finding } from '../../doctor/finding.js';
 import { renderFindings } from '../render/findings.js';
 import { agentLockPath } from './agent-lock.js';
 import { QUESTION_TIMEOUT_MS } from './ask.js';
+import { daemonAccounts } from './daemon-accounts.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { printLines, type Terminal, viewOf } from './terminal.js';
 
@@ -21,7 +22,7 @@ export const runDoctor = async (
   socket: string | undefined,
   json: boolean,
 ): Promise<ExitStatus> => {
-  const loaded = loadConfig(path);
+  const loaded = loadConfig(path, { secretOwners: daemonAccounts() });
   if (!loaded.ok) {
     terminal.err(`${renderErrors(loaded.errors)}\n`);
     return EXIT_BAD_CONFIG;
