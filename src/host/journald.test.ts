@@ -34,7 +34,7 @@ test('an entry arrives with its priority and its fields, upper case', () => {
   const datagram = Buffer.alloc(1_000);
   const length = receive(fd, datagram, null, 'reading as the journal') ?? 0;
   expect(datagram.subarray(0, length).toString().trimEnd().split('\n')).toEqual([
-    'MESSAGE=holds "stale"',
+    'MESSAGE=holds "stale" holds=["stale"]',
     'PRIORITY=4',
     'SYSLOG_IDENTIFIER=vipd',
     'GROUP=orders',

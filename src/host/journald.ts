@@ -21,13 +21,19 @@ export const isJournalStream = (env: Readonly<Record<string, string | undefined>
   return stream === `${dev}:${ino}`;
 };
 
+/** Told by fields alone; whatever else a line has is in its message as well, which is all that most readers see. */
+const FIELDS_ALONE: readonly string[] = ['group', 'term', 'role', 'kind', 'cause'];
+
 /** The line of a log as the fields of one journal entry; null: it is no JSON object. */
 export const journalFields = (line: string): ReadonlyMap<string, string> | null => {
   const entry = parseEntry(line);
   if (entry === null) return null;
   const { level, time: _journalsOwn, msg, err, ...others } = entry;
+  const told = Object.entries(others)
+    .filter(([name]) => !FIELDS_ALONE.includes(name))
+    .map(([name, value]) => ` ${name}=${showValue(value)}`);
   const fields = new Map([
-    ['MESSAGE', `${showValue(msg ?? '')}${showError(err)}`],
+    ['MESSAGE', `${showValue(msg ?? '')}${told.join('')}${showError(err)}`],
     ['PRIORITY', String(PRIORITIES[String(level)] ?? INFO)],
     ['SYSLOG_IDENTIFIER', IDENTIFIER],
   ]);
