@@ -7,6 +7,7 @@ export const GOOD_MARIADB = {
   sync_binlog: '1',
   innodb_flush_log_at_trx_commit: '1',
   skip_networking: 'OFF',
+  skip_name_resolve: 'ON',
   bind_address: '*',
   auto_increment_increment: '2',
   log_slave_updates: 'ON',

@@ -50,6 +50,13 @@ const BOTH: readonly Precondition[] = [
   },
   { names: ['sync_binlog'], value: '1', live: true, why: LOST_AT_POWER_CUT },
   { names: ['innodb_flush_log_at_trx_commit'], value: '1', live: true, why: LOST_AT_POWER_CUT },
+  {
+    names: ['skip_name_resolve'],
+    value: 'ON',
+    also: ['1'],
+    advice: true,
+    why: 'each login waits for a name server, and without one replication and checks take seconds to connect',
+  },
   { names: ['skip_networking'], value: 'OFF', also: ['0'], why: 'neither clients nor the other node reach it' },
   {
     names: ['auto_increment_increment'],
