@@ -18,7 +18,7 @@ const BASE = 'VIPD_SERVICE_BASE';
 const PACKAGES = 'VIPD_SERVICE_PACKAGES';
 
 export interface Ground {
-  /** A Debian with systemd, MariaDB and Node. */
+  /** A Debian with systemd and Node. */
   readonly base: string;
   /** Paths of the packages of this checkout: as they are, and the same as a newer version. */
   readonly packages: Readonly<Record<'vipd' | 'newerVipd' | 'witness' | 'newerWitness', string>>;
@@ -35,8 +35,11 @@ const obstacle = (): string | null => {
   return tried.status === 0 ? null : `no cgroup can be made: ${tried.stderr.trim()}`;
 };
 
+/** What the machines' root directory holds before anything is installed there; see scripts/machine-root. */
+type RootKind = 'installed' | 'bare';
+
 /** For a lab test file: outside, defines one test that runs the file inside; inside, `define` the real ones. */
-export const onMachines = (file: string, define: (ground: Ground) => void): void => {
+export const onMachines = (file: string, kind: RootKind, define: (ground: Ground) => void): void => {
   if (insideSandbox()) {
     define(ground());
     return;
@@ -46,7 +49,7 @@ export const onMachines = (file: string, define: (ground: Ground) => void): void
   test.skipIf(why !== null)(name, { timeout: WHOLE_FILE_MS }, async () => {
     const packages = mkdtempSync(join(tmpdir(), 'vipd-packages-'));
     try {
-      process.env[BASE] = execFileSync(join(ROOT, 'scripts/machine-root'), { encoding: 'utf8' }).trim();
+      process.env[BASE] = execFileSync(join(ROOT, 'scripts/machine-root'), [kind], { encoding: 'utf8' }).trim();
       process.env[PACKAGES] = packages;
       makePackages(packages);
       const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');

@@ -52,25 +52,32 @@ export const install = (machine: Machine, ...packages: readonly string[]): Promi
   return machine.run('env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-qy', ...inside);
 };
 
-export const createPair = async ({ base, packages }: Ground): Promise<Pair> => {
+/** The three of a group, booted on a root directory; `prepare` may put files into each before. */
+export const bootMachines = async (base: string, prepare: (machine: Machine) => void): Promise<Pair['machines']> => {
   await mountCgroups();
   await buildTopology(NETWORK);
-  const names = [...NODES, 'w1'] as const;
   const [db1, db2, w1] = await Promise.all([
     createMachine('db1', base),
     createMachine('db2', base),
     createMachine('w1', base),
   ]);
-  const machines = { db1, db2, w1 };
-  const secrets = newSecrets();
-  for (const name of names) {
-    const machine = machines[name];
-    for (const [file, secret] of Object.entries(secrets)) machine.write(`root/vipd-secrets/${file}`, secret, 0o600);
-    for (const script of ['database.sh', 'witness.sh']) {
-      machine.write(`root/${script}`, readFileSync(join(ROOT, 'scripts/provision', script), 'utf8'), 0o755);
-    }
+  for (const machine of [db1, db2, w1]) {
+    prepare(machine);
     await machine.boot();
   }
+  return { db1, db2, w1 };
+};
+
+/** By the provision scripts. */
+export const createPair = async ({ base, packages }: Ground): Promise<Pair> => {
+  const secrets = newSecrets();
+  const machines = await bootMachines(base, (machine) => {
+    for (const [file, secret] of Object.entries(secrets)) machine.write(`root/vipd-secrets/${file}`, secret, 0o600);
+    for (const script of ['database.sh', 'witness.sh', 'client.sh']) {
+      machine.write(`root/${script}`, readFileSync(join(ROOT, 'scripts/provision', script), 'utf8'), 0o755);
+    }
+  });
+  const { w1 } = machines;
   await install(w1, packages.vipd, packages.witness);
   await w1.run('systemctl', 'disable', '--now', 'mariadb.service');
   await w1.run('/root/witness.sh');
@@ -80,7 +87,7 @@ export const createPair = async ({ base, packages }: Ground): Promise<Pair> => {
     const serverId = node === 'db1' ? '1' : '2';
     await orJournal(machines[node], machines[node].run('/root/database.sh', serverId, ADDRESSES[peerOf(node)].ipv4));
   }
-  const pair = assemble(machines, secrets['app-password']);
+  const pair = pairOf(machines, secrets['app-password']);
   for (const node of NODES) {
     await machines[node].run('sh', '-c', `printf '${CALM}' >>/etc/vipd/vipd.yaml && systemctl restart vipd`);
     await pair.sql(node, APPLICATION);
@@ -113,7 +120,8 @@ const newSecrets = () => {
   } as const;
 };
 
-const assemble = (machines: Pair['machines'], appPassword: string): Pair => {
+/** What can be asked of three machines on which a group is installed. */
+export const pairOf = (machines: Pair['machines'], appPassword: string): Pair => {
   const vipctl: Pair['vipctl'] = (node, ...args) => machines[node].attempt('vipctl', ...args);
   const status = async (node: NodeName): Promise<Report> => {
     const { stdout, stderr } = await vipctl(node, 'status', '--json');

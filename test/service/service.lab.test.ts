@@ -16,7 +16,7 @@ const CAPABILITIES = '00000000000030e4';
 /** As ps(1) has it: real-time round robin, where the machine under us may give a process a limit of its own (setrlimit(2)). */
 const REAL_TIME_CLASS = spawnSync('prlimit', ['--rtprio=1:1', 'true']).status === 0 ? 'RR' : 'TS';
 
-onMachines('test/service/service.lab.test.ts', (ground) => {
+onMachines('test/service/service.lab.test.ts', 'installed', (ground) => {
   let pair: Pair;
   let tap: Tap;
   beforeAll(async () => {
