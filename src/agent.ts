@@ -24,7 +24,7 @@ import { type Moment, wallText } from './control/moment.js';
 import type { ReloadStatus, Status } from './control/status.js';
 import type { JournalEntry } from './core/effect.js';
 import type { Event, Outcome } from './core/event.js';
-import { mustShutPeer } from './core/peer-fence.js';
+import { mayStillHold, mustShutPeer } from './core/peer-fence.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
 import type { HookPhase, Instant } from './core/types.js';
@@ -359,6 +359,10 @@ export const createAgent = (options: AgentOptions): Agent => {
         peerMayServe: () => {
           const state = loop.state();
           return state !== null && mustShutPeer(state, boottimeMs());
+        },
+        peerGaveUp: () => {
+          const state = loop.state();
+          return state?.promotion != null && !mayStillHold(state, state.promotion.servedBefore, boottimeMs());
         },
         shutPeerDatabase,
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,

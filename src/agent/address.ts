@@ -9,7 +9,7 @@ import { createGuard, type Guard } from '../net/guard.js';
 import { createLinkWatch, type LinkWatch } from '../net/links.js';
 import { createSocketDestroyer, type SocketDestroyer } from '../net/sockets.js';
 import { createVips, type Vips } from '../net/vip.js';
-import { probeVips } from './probe.js';
+import { createVipProbe, questionsFor, type VipProbe } from './probe.js';
 
 export interface AddressOptions {
   readonly group: string;
@@ -36,7 +36,7 @@ export interface AddressHolder {
   /** New connections are answered with a reset, those that stand go on: while a planned move shuts clients out. */
   readonly rejectNew: (on: boolean) => void;
   /** Who answers for the VIPs? ok: nobody, or nobody any more but the peer. */
-  readonly probe: () => Promise<Outcome>;
+  readonly probe: VipProbe;
   readonly state: () => AddressState;
   /** Those VIPs that are on now, as the kernel says; none where it does not. */
   readonly present: () => Promise<readonly string[]>;
@@ -87,6 +87,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     : addressLifetimeSeconds(options.leaseMs);
   const refreshMs = guarded ? LONG_REFRESH_MS : SHORT_REFRESH_MS;
   const lifetime = { lifetimeSeconds };
+  const link = questionsFor(options.peerAddresses, now);
   let holding = false;
   let since: Instant | null = null;
   let announcedAt: Instant | null = null;
@@ -290,8 +291,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       holding = false;
       refreshError = '';
       since = null;
-      parts.announcer.stop();
       const shut = guard?.shut() ?? true;
+      parts.announcer.stop();
       const reset = parts.sockets.destroy();
       try {
         await parts.vips.remove();
@@ -328,7 +329,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       }
     },
 
-    probe: () => probeVips(parts.configured, options.peerAddresses, now),
+    probe: createVipProbe({ vips: () => parts.configured, now, link }),
 
     state: () => ({
       holding,
@@ -343,7 +344,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       const before = parts.configured;
       const added = without(next, before);
       if (holding && added.length > 0) {
-        const nobody = await probeVips(added, options.peerAddresses, now);
+        const nobody = await link.nobody(added);
         if (!nobody.ok) throw new Error(nobody.detail);
       }
       // From here on nothing waits: each call has been carried out when it returns its promise, so no lease can end between.

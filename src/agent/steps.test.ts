@@ -11,7 +11,8 @@ const NEVER = (): never => {
 
 const UNUSED: StepsOptions = {
   database: { run: NEVER },
-  address: { probe: NEVER, on: NEVER },
+  address: { probe: { ask: NEVER, askAhead: NEVER }, on: NEVER },
+  peerGaveUp: NEVER,
   hooks: { run: NEVER },
   fenceCommand: null,
   hookFacts: () => ({ group: 'g', node: 'db2', peer: 'db1', vips: [] }),
@@ -83,6 +84,39 @@ describe('catching up with a peer that serves nobody, or to a position that it n
     expect(await take(TAKEOVER, false, living)).toMatchObject({ steps: [TAKEOVER], asked: 0 });
     const named: Step = { ...TAKEOVER, target: 'mariadb:0-1-5' };
     expect(await take(named, true, living)).toMatchObject({ steps: [named], asked: 0 });
+  });
+});
+
+describe('a planned move to this node', () => {
+  /** What the probe of the VIPs was asked while these steps were carried out, one after the other. */
+  const probed = async (steps: readonly Step[], peerGaveUp: boolean): Promise<readonly string[]> => {
+    const asked: string[] = [];
+    const ask = async (gaveUp: boolean): Promise<Outcome> => {
+      asked.push(gaveUp ? 'for strangers' : 'for everybody');
+      return { ok: true, detail: '' };
+    };
+    const probe = { ask, askAhead: () => asked.push('ahead') };
+    const database = { run: async (): Promise<Outcome> => ({ ok: true, detail: 'applied' }) };
+    const address = { probe, on: NEVER };
+    for (const step of steps) {
+      await new Promise<void>((resolve) => {
+        const emit = () => resolve();
+        const peerMayServe = () => !peerGaveUp;
+        const parts = { database, address, emit, peerMayServe, peerGaveUp: () => peerGaveUp };
+        createSteps({ ...UNUSED, ...parts }).run(1, step);
+      });
+    }
+    return asked;
+  };
+  const apply: Step = { name: 'database-catch-up', target: 'mariadb:0-1-7', stop: false };
+
+  it('has strangers looked for while the final position is applied, and not at any other catching up', async () => {
+    expect(await probed([apply, { ...apply, stop: true }], true)).toEqual(['ahead']);
+  });
+
+  it("tells the probe whether the peer's word is there that it holds the VIPs no more", async () => {
+    expect(await probed([{ name: 'vip-probe' }], true)).toEqual(['for strangers']);
+    expect(await probed([{ name: 'vip-probe' }], false)).toEqual(['for everybody']);
   });
 });
 

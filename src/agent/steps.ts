@@ -19,6 +19,8 @@ export interface StepsOptions {
   readonly gatherEvidence: (fencePeer: boolean, signal: AbortSignal) => Promise<Evidence>;
   /** The peer served last, has not given that up, and is silent: its server may take writes still. */
   readonly peerMayServe: () => boolean;
+  /** The peer holds the VIP no more, by its own word. */
+  readonly peerGaveUp: () => boolean;
   readonly shutPeerDatabase: ShutPeerDatabase;
   /** What the peer's dead server has and this one has not. */
   readonly salvage: (have: Position, options: StepOptions) => Promise<Outcome>;
@@ -70,7 +72,7 @@ export const createSteps = (options: StepsOptions): Steps => {
 const perform = async (options: StepsOptions, id: number, step: Step, signal: AbortSignal): Promise<Outcome> => {
   switch (step.name) {
     case 'vip-probe':
-      return options.address.probe();
+      return options.address.probe.ask(options.peerGaveUp());
     case 'vip-on':
       return options.address.on(options.leaseUntil());
     case 'hook':
@@ -103,6 +105,8 @@ const catchUp = async (
   step: Extract<Step, { name: 'database-catch-up' }>,
   signal: AbortSignal,
 ): Promise<Outcome> => {
+  // The owner is read-only for good and about to hand over: who else answers for the VIP is asked meanwhile.
+  if (!step.stop) options.address.probe.askAhead();
   const takeover = step.stop && step.target === null && options.peerMayServe();
   if (!takeover) return runDatabase(options, id, step, signal);
   const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS, signal);

@@ -20,7 +20,6 @@ export const demote = async (context: StepContext, force: boolean, timeoutMs: nu
   const { flavour } = context;
   const ask = askCommand(context);
   const eventsWereOn = flavour.events !== undefined && (await flavour.readEventsOn(ask));
-  const semiSyncWasOn = (await flavour.readStatus(ask)).semiSync;
   try {
     if (flavour.events && eventsWereOn) await ask(flavour.events.off);
     await readOnlyOrForce(context, force, timeoutMs * READ_ONLY_SHARE);
@@ -32,7 +31,7 @@ export const demote = async (context: StepContext, force: boolean, timeoutMs: nu
     const why = asDatabaseError(error, 'demotion').message;
     // Given up by the core: it may be fencing by now, and then nothing here may open the server again.
     if (context.signal.aborted) return failed(`given up: ${why}`);
-    return failed(`${why}; ${await undo(context, eventsWereOn, semiSyncWasOn)}`);
+    return failed(`${why}; ${await undo(context, eventsWereOn)}`);
   }
 };
 
@@ -46,13 +45,9 @@ const readOnlyOrForce = async (context: StepContext, force: boolean, deadlineMs:
   }
 };
 
-const undo = async (context: StepContext, eventsWereOn: boolean, semiSyncWasOn: boolean): Promise<string> => {
+const undo = async (context: StepContext, eventsWereOn: boolean): Promise<string> => {
   const { flavour } = context;
-  const statements = [
-    ...(semiSyncWasOn ? (flavour.semiSync?.on ?? []) : []),
-    flavour.readOnlyOff,
-    ...(eventsWereOn && flavour.events ? [flavour.events.on] : []),
-  ];
+  const statements = [flavour.readOnlyOff, ...(eventsWereOn && flavour.events ? [flavour.events.on] : [])];
   for (const statement of statements) {
     if (context.signal.aborted) return 'not undone, since the step was given up';
     try {

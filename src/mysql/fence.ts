@@ -13,6 +13,7 @@ import {
   FENCE_ACKNOWLEDGED_MS,
   FENCE_READ_ONLY_MS,
   KILL_SESSIONS_MS,
+  LOOK_AGAIN_MS,
   lookAgain,
   SEMI_SYNC_OFF_MS,
   type StepContext,
@@ -22,6 +23,8 @@ import {
 const QUIET_LISTINGS = 2;
 /** Reads in a row that must agree before a position is final. */
 const STABLE_READS = 3;
+/** A killed session that was idle is gone by then. */
+const GONE_MS = 1;
 /** KILL of each session; a server with thousands is listed again. */
 const KILLS_PER_LISTING = 1_000;
 
@@ -72,7 +75,7 @@ export const makeReadOnly = async (context: StepContext, deadlineMs: number, kil
   try {
     if (kill) {
       while (!done) {
-        await killListed(context);
+        await killClients(context, await listAll(context));
         await Promise.race([setting, lookAgain(context)]);
       }
     }
@@ -101,12 +104,18 @@ export const describeBlockers = async (context: StepContext): Promise<string> =>
   return parts.join('; ');
 };
 
-const listClients = async (context: StepContext): Promise<readonly ServerSession[]> =>
-  clientSessions(await context.flavour.listSessions(askAside(context)), context.login.credentials.user);
+const listAll = (context: StepContext): Promise<readonly ServerSession[]> =>
+  context.flavour.listSessions(askAside(context));
 
-/** One listing, everybody in it killed. */
-const killListed = async (context: StepContext): Promise<readonly ServerSession[]> => {
-  const sessions = await listClients(context);
+const listClients = async (context: StepContext): Promise<readonly ServerSession[]> =>
+  clientSessions(await listAll(context), context.login.credentials.user);
+
+/** The clients of one listing, all of them killed. */
+const killClients = async (
+  context: StepContext,
+  listed: readonly ServerSession[],
+): Promise<readonly ServerSession[]> => {
+  const sessions = clientSessions(listed, context.login.credentials.user);
   const living = sessions.filter((session) => session.command !== 'Killed').slice(0, KILLS_PER_LISTING);
   const ask = askAside(context);
   await Promise.all(
@@ -127,14 +136,14 @@ const killListed = async (context: StepContext): Promise<readonly ServerSession[
  * @throws DatabaseError naming the older sessions that would not go.
  */
 export const endSessions = async (context: StepContext): Promise<string> => {
-  const all = await context.flavour.listSessions(askAside(context));
-  const newest = Math.max(0, ...all.map((session) => session.id));
+  let listed = await listAll(context);
+  const newest = Math.max(0, ...listed.map((session) => session.id));
   const endsAtMs = context.nowMs() + KILL_SESSIONS_MS;
   let quiet = 0;
   let killed = 0;
-  for (;;) {
+  for (let pauseMs = GONE_MS; ; pauseMs = LOOK_AGAIN_MS) {
     assertWanted(context);
-    const sessions = await killListed(context);
+    const sessions = await killClients(context, listed);
     const older = sessions.filter((session) => session.id <= newest);
     killed += sessions.filter((session) => session.command !== 'Killed').length;
     quiet = older.length === 0 ? quiet + 1 : 0;
@@ -143,8 +152,8 @@ export const endSessions = async (context: StepContext): Promise<string> => {
       const who = describeSessions(older);
       throw new DatabaseError('statement', 0, `killed, and still there after ${KILL_SESSIONS_MS} ms: ${who}`);
     }
-    // The first look again is at once: a killed idle session is gone in less than a millisecond.
-    if (quiet === 0) await lookAgain(context);
+    if (quiet === 0) await lookAgain(context, pauseMs);
+    listed = await listAll(context);
   }
 };
 

@@ -66,9 +66,9 @@ export const assertWanted = (context: StepContext): void => {
   if (context.signal.aborted) throw new DatabaseError('statement', 0, 'the step was given up');
 };
 
-export const lookAgain = async (context: StepContext): Promise<void> => {
+export const lookAgain = async (context: StepContext, pauseMs: number = LOOK_AGAIN_MS): Promise<void> => {
   assertWanted(context);
-  await sleep(LOOK_AGAIN_MS);
+  await sleep(pauseMs);
 };
 
 export const failed = (detail: string): Outcome => ({ ok: false, detail });

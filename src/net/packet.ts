@@ -6,6 +6,7 @@ import {
   type BpfInstruction,
   bindSocket,
   closeFd,
+  closeFdAside,
   HOST_IS_LITTLE_ENDIAN,
   openSocket,
   receive,
@@ -55,7 +56,7 @@ export const openFrameSender = (): FrameSender => {
     send: (interfaceIndex, frame) => {
       sendTo(fd, frame, linkLayerAddress(interfaceIndex, frame.readUInt16BE(12)), 'sending an announcement or probe');
     },
-    close: () => closeFd(fd),
+    close: () => closeFdAside(fd),
   };
 };
 
@@ -152,7 +153,7 @@ export const listenForClaims = (options: ClaimListenerOptions): ClaimListener =>
       if (closed) return;
       closed = true;
       watch.stop();
-      closeFd(fd);
+      closeFdAside(fd);
     },
   };
 };
