@@ -149,6 +149,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       await leftBehind;
       return await work(await links.get('command', PROMPT_MS));
     });
+    void result.then(probe.expire, probe.expire);
     last = result.catch(() => undefined);
     return result;
   };
@@ -180,7 +181,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
           () => options.log('debug', { step: step.name }, `${what}: done`),
           (error: unknown) => options.log('warn', { step: step.name }, asDatabaseError(error, what).message),
         );
-        leftBehind = work.catch(() => undefined);
+        leftBehind = work.catch(() => undefined).then(probe.expire);
         links.release('command', work);
       },
     };
@@ -233,7 +234,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     run: (step, stepOptions) => {
       if (step.name === 'database-fence') keeper.giveUp();
       // A step that was given up may still be taking its statement back.
-      const outcome = last.then(() => runStep(step, stepOptions));
+      const outcome = last.then(() => runStep(step, stepOptions)).finally(probe.expire);
       // Whatever went wrong in one step, the next one is carried out.
       last = outcome.catch(() => undefined);
       return outcome;

@@ -7,10 +7,14 @@ import type { ServerLoad } from './lag-sources.js';
 /** One statement on a session, under the caller's deadline. */
 export type Ask = (sql: string) => Promise<readonly Row[]>;
 
-/** What a server says of itself in one round of questions. */
-export interface ServerStatus {
+/** What moves by itself; one question. */
+export interface ServerState {
   readonly readOnly: boolean;
   readonly position: Position;
+}
+
+/** What a server says of itself in one round of questions. */
+export interface ServerStatus extends ServerState {
   /** Absent: no channel is configured. */
   readonly channel?: Channel;
   readonly semiSync: boolean;
@@ -109,6 +113,7 @@ export interface Flavour {
   /** On every new session: what the agent does stays out of the binary log. */
   readonly sessionSetup: readonly string[];
 
+  readState(ask: Ask): Promise<ServerState>;
   readStatus(ask: Ask): Promise<ServerStatus>;
   readPosition(ask: Ask): Promise<Position>;
   /** One statement. */

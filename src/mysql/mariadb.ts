@@ -15,6 +15,8 @@ import {
   parseChannel,
   type SalvageWords,
   type ServerSession,
+  type ServerState,
+  type ServerStatus,
   text,
   toLoad,
 } from './flavour.js';
@@ -29,7 +31,7 @@ import {
   toSession,
 } from './sessions.js';
 
-const STATUS = `SELECT @@global.read_only AS read_only, @@global.gtid_binlog_state AS binlog_state,
+const STATE = `SELECT @@global.read_only AS read_only, @@global.gtid_binlog_state AS binlog_state,
   @@global.gtid_slave_pos AS slave_pos`;
 const SEMI_SYNC_STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN
   ('Rpl_semi_sync_master_status', 'Rpl_semi_sync_master_clients')`;
@@ -67,8 +69,9 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     name: 'mariadb',
     version,
     sessionSetup: ['SET SESSION sql_log_bin=0, autocommit=1'],
+    readState,
     readStatus,
-    readPosition: async (ask) => positionOf((await ask(STATUS))[0]),
+    readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(LOAD))[0]),
     readReadOnly: async (ask) => isReadOnly(text((await ask('SELECT @@global.read_only AS v'))[0], 'v')),
     readOnlyOn: `SET GLOBAL read_only=${strongest}`,
@@ -135,15 +138,19 @@ const positionOf = (row: Row | undefined): Position => {
   return mergePositions(state, `mariadb:${sortGtids(text(row, 'slave_pos'))}`);
 };
 
-const readStatus = async (ask: Ask) => {
-  const [row] = await ask(STATUS);
-  const position = positionOf(row);
+const readState = async (ask: Ask): Promise<ServerState> => {
+  const [row] = await ask(STATE);
+  return { readOnly: isReadOnly(text(row, 'read_only')), position: positionOf(row) };
+};
+
+const readStatus = async (ask: Ask): Promise<ServerStatus> => {
+  const state = await readState(ask);
+  const { position } = state;
   const [channelRow] = await ask('SHOW SLAVE STATUS');
   const semiSync = byName(await ask(SEMI_SYNC_STATUS));
   const channel = channelRow === undefined ? undefined : channelOf(channelRow, position);
   return {
-    readOnly: isReadOnly(text(row, 'read_only')),
-    position,
+    ...state,
     ...(channel === undefined ? {} : { channel }),
     semiSync: semiSync.get('rpl_semi_sync_master_status') === 'ON',
     semiSyncReplicas: Number(semiSync.get('rpl_semi_sync_master_clients') ?? 0),

@@ -19,12 +19,14 @@ import {
   type SalvageWords,
   type SemiSyncStatements,
   type ServerSession,
+  type ServerState,
+  type ServerStatus,
   text,
   toLoad,
 } from './flavour.js';
 import { describeSession, EVENT_WORKER, findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
 
-const STATUS = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
+const STATE = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
 /** An event that runs is listed under the name of the replication threads. */
 const SESSIONS = `SELECT p.ID AS id, IF(t.THREAD_ID IS NULL, p.USER, '${EVENT_WORKER}') AS user, p.HOST AS host,
   p.COMMAND AS command, IFNULL(p.STATE, '') AS state, p.TIME AS seconds, IFNULL(LEFT(p.INFO, 200), '') AS statement
@@ -95,10 +97,11 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     name: 'mysql',
     version,
     sessionSetup: ['SET SESSION sql_log_bin=0, autocommit=1'],
+    readState,
     readStatus: (ask) => readStatus(ask, dialect, semiSyncRole),
-    readPosition: async (ask) => positionOf((await ask(STATUS))[0], 'executed'),
+    readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(loadOf(dialect)))[0]),
-    readReadOnly: async (ask) => isReadOnly(text((await ask(STATUS))[0], 'read_only')),
+    readReadOnly: async (ask) => (await readState(ask)).readOnly,
     // super_read_only turns read_only on with it, and read_only=OFF turns both off (MySQL manual, super_read_only).
     readOnlyOn: 'SET GLOBAL super_read_only=ON',
     readOnlyOff: 'SET GLOBAL read_only=OFF',
@@ -176,16 +179,24 @@ const SALVAGE: SalvageWords = {
 
 const positionOf = (row: Row | undefined, column: string): Position => `mysql:${text(row, column).replace(/\s+/g, '')}`;
 
-const readStatus = async (ask: Ask, dialect: Dialect, semiSyncRole: 'source' | 'master' | undefined) => {
-  const [row] = await ask(STATUS);
-  const position = positionOf(row, 'executed');
+const readState = async (ask: Ask): Promise<ServerState> => {
+  const [row] = await ask(STATE);
+  return { readOnly: isReadOnly(text(row, 'read_only')), position: positionOf(row, 'executed') };
+};
+
+const readStatus = async (
+  ask: Ask,
+  dialect: Dialect,
+  semiSyncRole: 'source' | 'master' | undefined,
+): Promise<ServerStatus> => {
+  const state = await readState(ask);
+  const { position } = state;
   const channelRow = await readChannelRow(ask, dialect);
   const channel = channelRow === undefined ? undefined : await channelOf(ask, channelRow, dialect, position);
   const role = semiSyncRole ?? 'source';
   const semiSync = byName(await ask(`SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_${role}\\_%'`));
   return {
-    readOnly: isReadOnly(text(row, 'read_only')),
-    position,
+    ...state,
     ...(channel === undefined ? {} : { channel }),
     semiSync: semiSync.get(`rpl_semi_sync_${role}_status`) === 'ON',
     semiSyncReplicas: Number(semiSync.get(`rpl_semi_sync_${role}_clients`) ?? 0),

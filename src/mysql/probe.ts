@@ -9,6 +9,7 @@ import { createLagMeter, type LagMeter } from './lag.js';
 import { createLagWatch, type LagSources } from './lag-sources.js';
 import type { Links } from './links.js';
 import { makeProbeTable, writeProbe } from './open.js';
+import { createStatusReader } from './status-reader.js';
 
 export interface ProbeSettings {
   readonly user: string;
@@ -34,6 +35,8 @@ export interface Probe {
   stop(): void;
   /** Look now: something was heard that may mean the end of the server. */
   kick(): void;
+  /** A step has ended: nothing that was read before it says how the server is now. */
+  expire(): void;
   setServing(serving: boolean): void;
   readonly lastReport: DatabaseReport | undefined;
   /** Where lag comes from; undefined: nothing was read yet. */
@@ -69,6 +72,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
   let missing: Failed | undefined;
   const lag = createLagMeter();
   const sources = createLagWatch(links, () => settings().timeoutMs);
+  const statuses = createStatusReader();
   const write = createWriteCheck(options, () => emitFailedWrite());
 
   const emit = (report: DatabaseReport): void => {
@@ -108,7 +112,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
     const leftMs = () => Math.max(settings().timeoutMs * LEAST_SHARE, endsAtMs - nowMs());
     const { session, flavour } = await links.get('monitor', leftMs());
     const ask = (sql: string) => session.query(sql, leftMs());
-    const status = await flavour.readStatus(ask);
+    const status = await statuses.read(flavour, ask, nowMs());
     if (nowMs() - checkedAtMs >= settings().intervalMs) {
       checkedAtMs = nowMs();
       sources.note(status, checkedAtMs);
@@ -180,8 +184,10 @@ export const createProbe = (options: ProbeOptions): Probe => {
       write.clear();
     },
     kick: () => {
+      statuses.expire();
       if (running) void tick();
     },
+    expire: statuses.expire,
     setServing: (now) => {
       serving = now;
       if (!now) write.clear();
