@@ -55,6 +55,7 @@ type AsideCall<A extends readonly unknown[]> = (...args: [...A, done: () => void
 interface Bindings {
   readonly socket: Call<[number, number, number]>;
   readonly bind: Call<[number, Uint8Array, number]>;
+  readonly getsockname: Call<[number, Uint8Array, Uint32Array]>;
   readonly sendto: Call<[number, Uint8Array, number, number, Uint8Array | null, number]>;
   readonly recvfrom: Call<[number, Uint8Array, number, number, Uint8Array | null, Uint32Array | null]>;
   readonly setsockopt: Call<[number, number, number, Uint8Array, number]>;
@@ -73,6 +74,7 @@ const load = (): Bindings => {
   return {
     socket: library.func('int socket(int domain, int type, int protocol)'),
     bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
+    getsockname: library.func('int getsockname(int fd, void *address, void *length)'),
     sendto: library.func(
       'intptr_t sendto(int fd, const void *data, size_t n, int flags, const void *to, uint32_t tolen)',
     ),
@@ -115,6 +117,11 @@ export const openSocket = (domain: number, type: number, protocol: number, what:
 /** bind(2) to a sockaddr given as bytes. */
 export const bindSocket = (fd: number, address: Uint8Array, what: string): void => {
   checked(libc().bind(fd, address, address.length), 'bind', what);
+};
+
+/** getsockname(2): fills `into`, of the sockaddr's length, with the socket's own address. */
+export const socketName = (fd: number, into: Uint8Array, what: string): void => {
+  checked(libc().getsockname(fd, into, Uint32Array.of(into.length)), 'getsockname', what);
 };
 
 /** sendto(2); `to` is a sockaddr given as bytes, or null for a connected or default peer. Answers the bytes sent. */

@@ -8,8 +8,8 @@ export interface GuardRules {
   readonly remove: string;
   /** From shut, or whatever it was, to open. */
   readonly open: (timeoutMs: number) => string;
-  /** Fails as a whole where an element has run out: a delete of what is not there is an error. */
-  readonly refresh: (timeoutMs: number) => string;
+  /** Whose elements time out. */
+  readonly timed: readonly TimedSet[];
   readonly shut: string;
   /** New TCP connections are answered with a reset, or not. */
   readonly refuse: (on: boolean) => string;
@@ -84,8 +84,11 @@ table arp ${table} {
 `;
 };
 
-interface TimedSet {
-  readonly name: string;
+export interface TimedSet {
+  readonly family: 'inet' | 'arp';
+  readonly table: string;
+  readonly set: string;
+  /** Addresses in canonical form. */
   readonly elements: readonly string[];
 }
 
@@ -96,32 +99,32 @@ export const guardRules = (group: string, vips: readonly Vip[]): GuardRules => {
   const v4 = ofFamily(4);
   const v6 = ofFamily(6);
   const timed: readonly TimedSet[] = [
-    { name: `inet ${table} live4`, elements: v4 },
-    { name: `arp ${table} live4`, elements: v4 },
-    { name: `inet ${table} live6`, elements: v6 },
+    { family: 'inet', table, set: 'live4', elements: v4 } as const,
+    { family: 'arp', table, set: 'live4', elements: v4 } as const,
+    { family: 'inet', table, set: 'live6', elements: v6 } as const,
   ].filter(({ elements }) => elements.length > 0);
   const refused: readonly TimedSet[] = [
-    { name: `inet ${table} refused4`, elements: v4 },
-    { name: `inet ${table} refused6`, elements: v6 },
+    { family: 'inet', table, set: 'refused4', elements: v4 } as const,
+    { family: 'inet', table, set: 'refused6', elements: v6 } as const,
   ].filter(({ elements }) => elements.length > 0);
 
   const each = (sets: readonly TimedSet[], command: (set: TimedSet) => string): string => sets.map(command).join('\n');
-  const flush = ({ name }: TimedSet): string => `flush set ${name}`;
+  const name = ({ family, table: of, set }: TimedSet): string => `${family} ${of} ${set}`;
+  const flush = (set: TimedSet): string => `flush set ${name(set)}`;
   const adding =
     (timeoutMs: number) =>
-    ({ name, elements }: TimedSet): string =>
-      `add element ${name} ${list(elements.map((element) => `${element} timeout ${timeoutMs}ms`))}`;
-  const deleting = ({ name, elements }: TimedSet): string => `delete element ${name} ${list(elements)}`;
+    (set: TimedSet): string =>
+      `add element ${name(set)} ${list(set.elements.map((element) => `${element} timeout ${timeoutMs}ms`))}`;
 
   return {
     install: tables(table, v4, v6),
     // Added first, so that removing what is not there is no error; `destroy` is newer than what Debian 12 has.
     remove: `add table inet ${table}\ndelete table inet ${table}\nadd table arp ${table}\ndelete table arp ${table}`,
     open: (timeoutMs) => `${each(timed, flush)}\n${each(timed, adding(timeoutMs))}`,
-    refresh: (timeoutMs) => `${each(timed, deleting)}\n${each(timed, adding(timeoutMs))}`,
+    timed,
     shut: each(timed, flush),
     refuse: (on) => {
-      const fill = each(refused, ({ name, elements }) => `add element ${name} ${list(elements)}`);
+      const fill = each(refused, (set) => `add element ${name(set)} ${list(set.elements)}`);
       return on ? `${each(refused, flush)}\n${fill}` : each(refused, flush);
     },
     list: [`list table inet ${table}`, `list table arp ${table}`],

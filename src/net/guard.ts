@@ -2,6 +2,7 @@
 
 import { Protocol } from 'netlink';
 import type { Vip } from './address.js';
+import { type GuardRefresher, openGuardRefresher } from './guard-refresh.js';
 import { guardRules, guardTable } from './guard-rules.js';
 import { hearNotices, type Notices } from './netlink-notices.js';
 import { type Nftables, NftError, openNftables } from './nftables.js';
@@ -67,6 +68,7 @@ export interface Guard {
 export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
   let rules = guardRules(group, vips);
   let library: Nftables | undefined;
+  let opened: GuardRefresher | undefined;
   let installed = '';
   let closesAtMs = Number.NEGATIVE_INFINITY;
   let watched: Notices | undefined;
@@ -74,6 +76,11 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
   const nft = (): Nftables => {
     library ??= openNftables();
     return library;
+  };
+
+  const refresher = (): GuardRefresher => {
+    opened ??= openGuardRefresher(rules.timed);
+    return opened;
   };
 
   const listed = (): string => rules.list.map((command) => nft().run(command)).join('\n');
@@ -103,12 +110,13 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
    * The kernel counts a timeout from when it runs the commands. If this process was held up between reading the clock
    * and that, it counts too long; so the clock is read again straight after, and the time is set anew, or it is shut.
    */
-  const passUntil = (deadlineMs: number, first: (timeoutMs: number) => string): boolean => {
+  const passUntil = (deadlineMs: number, first: (timeoutMs: number) => void): boolean => {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const beforeMs = now();
       const timeoutMs = Math.floor(deadlineMs - GUARD_MARGIN_MS - beforeMs);
       if (timeoutMs <= 0) break;
-      nft().run(attempt === 1 ? first(timeoutMs) : rules.refresh(timeoutMs));
+      if (attempt === 1) first(timeoutMs);
+      else refresher().refresh(timeoutMs);
       if (now() - beforeMs <= GUARD_MARGIN_MS) {
         closesAtMs = deadlineMs - GUARD_MARGIN_MS;
         return true;
@@ -133,14 +141,18 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
     try {
       if (now() < closesAtMs) {
         const { install: anew, open } = rules;
-        const passes = passUntil(closesAtMs + GUARD_MARGIN_MS, (timeoutMs) => `${anew}\n${open(timeoutMs)}`);
+        opened?.use(rules.timed);
+        const openAnew = (timeoutMs: number) => nft().run(`${anew}\n${open(timeoutMs)}`);
+        const passes = passUntil(closesAtMs + GUARD_MARGIN_MS, openAnew);
         installed = listed();
         return passes;
       }
+      opened?.use(rules.timed);
       install();
       return true;
     } catch (error) {
       rules = before;
+      opened?.use(rules.timed);
       throw error;
     }
   };
@@ -150,7 +162,7 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
     change,
     openUntil: (deadlineMs) => {
       try {
-        return passUntil(deadlineMs, rules.open);
+        return passUntil(deadlineMs, (timeoutMs) => nft().run(rules.open(timeoutMs)));
       } catch (error) {
         shut();
         throw error;
@@ -162,7 +174,7 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
         return 'shut';
       }
       try {
-        return passUntil(deadlineMs, rules.refresh) ? 'open' : 'shut';
+        return passUntil(deadlineMs, refresher().refresh) ? 'open' : 'shut';
       } catch (error) {
         if (!(error instanceof NftError)) throw error;
         if (!intact()) return 'gone';
@@ -187,7 +199,7 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
     intact,
     watch: (onGone) => {
       watched?.close();
-      watched = watchRuleset(guardTable(group), () => {
+      watched = watchRuleset(guardTable(group), refresher().port, () => {
         if (installed !== '' && !intact()) onGone();
       });
     },
@@ -196,6 +208,8 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
       watched = undefined;
       library?.close();
       library = undefined;
+      opened?.close();
+      opened = undefined;
     },
   };
 };
@@ -210,9 +224,9 @@ const CHANGES: readonly number[] = [0, 2, 5, 6, 8, 11];
 
 /**
  * Each of these messages begins, after struct nfgenmsg, with the table's name as its attribute 1; later ones are told by
- * the caller's comparison. Refreshes change elements only and are passed over.
+ * the caller's comparison. Refreshes, by which nothing else is changed, come from `ownPort` and are not even heard.
  */
-const watchRuleset = (table: string, onChange: () => void): Notices => {
+const watchRuleset = (table: string, ownPort: number, onChange: () => void): Notices => {
   const name = Buffer.from(`${table}\0`);
   let checking: NodeJS.Immediate | undefined;
   // Once for a whole transaction: when its first notice comes, all of it has been carried out.
@@ -230,6 +244,7 @@ const watchRuleset = (table: string, onChange: () => void): Notices => {
   const notices = hearNotices({
     protocol: Protocol.NETFILTER,
     groups: [GROUP_NFTABLES],
+    exceptFrom: ownPort,
     what: `watching the nftables of ${table}`,
     onNotice: (notice) => {
       if (concerns(notice.type, notice.data)) check();

@@ -3,6 +3,8 @@
 import { type NetlinkMessage, type Protocol, parseMessages } from 'netlink';
 import {
   AF_NETLINK,
+  attachFilter,
+  type BpfInstruction,
   bindSocket,
   closeFd,
   HOST_IS_LITTLE_ENDIAN,
@@ -20,6 +22,8 @@ export interface NoticesOptions {
   readonly protocol: Protocol;
   /** Numbers of multicast groups, 1 to 32. */
   readonly groups: readonly number[];
+  /** netlink(7)'s nl_pid of a socket of ours, whose own doings are no news. */
+  readonly exceptFrom?: number;
   /** For errors: what is being watched. */
   readonly what: string;
   readonly onNotice: (notice: NetlinkMessage) => void;
@@ -54,12 +58,29 @@ const groupAddress = (groups: readonly number[]): Uint8Array => {
   return new Uint8Array(view.buffer);
 };
 
-const openGroups = ({ protocol, groups, what }: NoticesOptions): number => {
+/** nlmsghdr's nlmsg_pid, which names who asked for what is told. */
+const REQUESTER_AT = 12;
+const ALL_BYTES = 0xff_ff_ff_ff;
+
+/** Classic BPF loads in network byte order what is in the host's (linux/bpf_common.h). */
+const allBut = (port: number): readonly BpfInstruction[] => {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, port, HOST_IS_LITTLE_ENDIAN);
+  return [
+    { code: 0x20, jt: 0, jf: 0, k: REQUESTER_AT },
+    { code: 0x15, jt: 0, jf: 1, k: view.getUint32(0) },
+    { code: 0x06, jt: 0, jf: 0, k: 0 },
+    { code: 0x06, jt: 0, jf: 0, k: ALL_BYTES },
+  ];
+};
+
+const openGroups = ({ protocol, groups, what, exceptFrom }: NoticesOptions): number => {
   const fd = openSocket(AF_NETLINK, SOCK_RAW, protocol, `opening netlink for ${what}`);
   try {
     const size = new DataView(new ArrayBuffer(4));
     size.setInt32(0, QUEUE_BYTES, HOST_IS_LITTLE_ENDIAN);
     setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, new Uint8Array(size.buffer), what);
+    if (exceptFrom !== undefined) attachFilter(fd, allBut(exceptFrom), what);
     bindSocket(fd, groupAddress(groups), `joining netlink groups for ${what}`);
   } catch (error) {
     closeFd(fd);
