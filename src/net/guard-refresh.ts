@@ -4,7 +4,6 @@
  */
 
 import { getSystemErrorName } from 'node:util';
-import { Protocol } from 'netlink';
 import {
   AF_NETLINK,
   bindSocket,
@@ -18,6 +17,7 @@ import {
 } from '../host/libc.js';
 import { addressBytes } from './address.js';
 import type { TimedSet } from './guard-rules.js';
+import { Protocol } from './netlink-layouts.js';
 import { NftError } from './nftables.js';
 
 export interface GuardRefresher {

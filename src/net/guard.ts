@@ -1,9 +1,9 @@
 /** The kernel's dead-man's switch: a VIP passes traffic only as long as somebody keeps renewing it. */
 
-import { Protocol } from 'netlink';
 import type { Vip } from './address.js';
 import { type GuardRefresher, openGuardRefresher } from './guard-refresh.js';
 import { guardRules, guardTable } from './guard-rules.js';
+import { Protocol } from './netlink-layouts.js';
 import { hearNotices, type Notices } from './netlink-notices.js';
 import { type Nftables, NftError, openNftables } from './nftables.js';
 

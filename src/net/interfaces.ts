@@ -1,7 +1,7 @@
 /** What the kernel says of its interfaces, their addresses and their neighbours (rtnetlink(7)). */
 
-import { AttrStream, type NetlinkMessage, Protocol, rt } from 'netlink';
 import { addressBytes, addressText, canonicalAddress, type Family, type Mac, macText } from './address.js';
+import { AttrStream, type NetlinkMessage, Protocol, rt } from './netlink-layouts.js';
 import { type NetlinkChannel, openNetlinkChannel } from './netlink-request.js';
 
 export interface Interface {

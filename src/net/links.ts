@@ -1,6 +1,5 @@
 /** Watches the links and the VIPs on them, by netlink multicast (rtnetlink(7)). */
 
-import { type NetlinkMessage, Protocol, rt } from 'netlink';
 import { canonicalAddress, type Vip } from './address.js';
 import {
   listAddresses,
@@ -10,6 +9,7 @@ import {
   readRouteMessage,
   withRouteChannel,
 } from './interfaces.js';
+import { type NetlinkMessage, Protocol, rt } from './netlink-layouts.js';
 import { hearNotices, type Notices } from './netlink-notices.js';
 
 export interface LinkWatchOptions {

@@ -1,6 +1,5 @@
 /** Hears what the kernel tells everybody over netlink multicast, and says so when some of it was lost. */
 
-import { type NetlinkMessage, type Protocol, parseMessages } from 'netlink';
 import {
   AF_NETLINK,
   attachFilter,
@@ -17,6 +16,7 @@ import {
   type Watch,
   watchReadable,
 } from '../host/libc.js';
+import { type NetlinkMessage, type Protocol, parseMessages } from './netlink-layouts.js';
 
 export interface NoticesOptions {
   readonly protocol: Protocol;

@@ -1,8 +1,16 @@
 /** Requests to the kernel over netlink that are answered before the call returns. */
 
 import { getSystemErrorName } from 'node:util';
-import { Flags, FlagsGet, formatMessage, MessageType, type Protocol, parseError, parseMessages } from 'netlink';
 import { AF_NETLINK, closeFd, openSocket, receive, SOCK_RAW, sendTo } from '../host/libc.js';
+import {
+  Flags,
+  FlagsGet,
+  formatMessage,
+  MessageType,
+  type Protocol,
+  parseError,
+  parseMessages,
+} from './netlink-layouts.js';
 
 /** The kernel's own limit for one part of a dump (NLMSG_GOODSIZE grows up to 32 KiB), doubled. */
 const RECEIVE_BYTES = 65_536;

@@ -1,9 +1,9 @@
 /** Ends every TCP connection of a VIP with a reset, so that its clients know at once (sock_diag(7), SOCK_DESTROY). */
 
-import { Protocol } from 'netlink';
 import { HOST_IS_LITTLE_ENDIAN } from '../host/libc.js';
 import { addressBytes, type Vip } from './address.js';
 import { AF_INET, AF_INET6 } from './interfaces.js';
+import { Protocol } from './netlink-layouts.js';
 import { type NetlinkChannel, type NetlinkRequest, openNetlinkChannel } from './netlink-request.js';
 
 export interface SocketDestroyerOptions {

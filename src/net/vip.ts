@@ -1,7 +1,6 @@
 /** Puts the virtual addresses on their interfaces and takes them off, by rtnetlink. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { FlagsNew, rt } from 'netlink';
 import { interfaceIndex } from '../host/libc.js';
 import { addressBytes, canonicalAddress, sameSubnet, type Vip } from './address.js';
 import {
@@ -13,6 +12,7 @@ import {
   openRouteChannel,
   requireInterfaces,
 } from './interfaces.js';
+import { FlagsNew, rt } from './netlink-layouts.js';
 import type { NetlinkChannel, NetlinkRequest, NetlinkResult } from './netlink-request.js';
 
 export interface VipsOptions {

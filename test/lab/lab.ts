@@ -22,7 +22,7 @@ import {
 import { KINDS } from './kinds.js';
 import { FIRST_IDS, type LoadClient, type LoadSettings, startLoadClient } from './load.js';
 import { initialise, type Server } from './mysqld.js';
-import { VIPCTL, VIPD } from './programs.js';
+import { runVipd, VIPCTL } from './programs.js';
 import { insideSandbox, LAB_ROOT } from './sandbox.js';
 import type { ServerKind } from './server-kind.js';
 import {
@@ -103,7 +103,7 @@ const agentOf = (node: NodeName, files: NodeFiles, clock: readonly string[]): Da
   createDaemon({
     name: `vipd on ${node}`,
     host: node,
-    argv: [...clock, process.execPath, VIPD, '--config', files.config],
+    argv: [...clock, ...runVipd(), '--config', files.config],
     logFile: files.agentLog,
   });
 
@@ -111,7 +111,7 @@ const witnessOf = (files: WitnessFiles, clock: readonly string[]): Daemon =>
   createDaemon({
     name: 'vipd witness on w1',
     host: 'w1',
-    argv: [...clock, process.execPath, VIPD, 'witness', '--config', files.config],
+    argv: [...clock, ...runVipd(), 'witness', '--config', files.config],
     logFile: files.log,
   });
 

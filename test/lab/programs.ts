@@ -1,6 +1,6 @@
 /** Where the built programs are that a lab starts, whether the lab itself was built or is run from its source. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,3 +20,10 @@ export const VIPCTL = built('src/cli/vipctl.js');
 export const LOAD_CLIENT = built('test/lab/load-client.js');
 export const REGISTERS_CLIENT = built('test/registers/client.js');
 export const LAB_SERVER = built('test/lab/server.js');
+
+/** As the kernel would run it by its first line, which has options for Node; with this Node, whatever `env` finds. */
+export const runVipd = (): readonly string[] => {
+  const [first = ''] = readFileSync(VIPD, 'utf8').split('\n');
+  const options = /^#!\/usr\/bin\/env -S node (.+)$/.exec(first)?.[1] ?? '';
+  return [process.execPath, ...options.split(' ').filter((option) => option !== ''), VIPD];
+};
