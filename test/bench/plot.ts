@@ -20,6 +20,7 @@ const MS_PER_SECOND = 1_000;
 /** Told apart by row and name; the colour only helps. */
 const COLOUR = {
   vipd: '#0b6e4f',
+  'vipd-ordinary': '#5a9e86',
   'keepalived-quick': '#b35c00',
   'keepalived-guide': '#6b4c9a',
 } as const satisfies Record<SystemName, string>;

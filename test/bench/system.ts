@@ -4,7 +4,7 @@ import type { LabOptions } from '../lab/host-files.js';
 import type { Lab } from '../lab/lab.js';
 import type { NodeName } from '../lab/topology.js';
 
-export type SystemName = 'vipd' | 'keepalived-guide' | 'keepalived-quick';
+export type SystemName = 'vipd' | 'vipd-ordinary' | 'keepalived-guide' | 'keepalived-quick';
 
 /** What both are set to, so that they are asked the same. */
 export interface Settings {

@@ -1,8 +1,10 @@
 /** Prints what was measured as tables: for a terminal, and the same in Markdown. */
 
 import type { Fault } from './fault.js';
+import { type Figure, holds } from './figure.js';
 import type { Cell } from './summary.js';
 import type { System } from './system.js';
+import type { WitnessPoint } from './witness-load.js';
 
 const HEAD = ['fault', 'system', 'runs', 'min', 'median', 'max', 'acknowledged', 'lost', 'double', 'not back'] as const;
 
@@ -35,6 +37,40 @@ export const stepTable = (cells: readonly Cell[], faults: readonly Fault[]): str
     ...names.map((name) => (cell.stepsMs[name] === undefined ? '-' : `${cell.stepsMs[name].toFixed(1)} ms`)),
   ]);
   return rows.length === 0 ? '' : aligned([['fault', ...names], ...rows]);
+};
+
+const measured = ({ value, unit }: Figure): string => {
+  if (value === null) return 'not measured';
+  const digits = Number.isInteger(value) ? 0 : Math.abs(value) < 10 ? 2 : 0;
+  return `${value.toFixed(digits)} ${unit}`.trim();
+};
+
+const asked = ({ target, unit }: Figure): string =>
+  target === undefined ? '-' : `${target.bound} ${target.value} ${unit}`.trim();
+
+/** What was measured beside what is asked. */
+export const figureTable = (figures: readonly Figure[]): string => {
+  const verdict = (figure: Figure): string => {
+    const held = holds(figure);
+    return held === undefined ? '' : held ? 'holds' : 'missed';
+  };
+  const rows = figures.map((figure) => [figure.title, measured(figure), asked(figure), verdict(figure)]);
+  return rows.length === 0 ? '' : aligned([['measurement', 'measured', 'target', ''], ...rows]);
+};
+
+const precise = (value: number | null): string => (value === null ? '-' : `${value.toFixed(2)} ms`);
+
+export const witnessTable = (points: readonly WitnessPoint[]): string => {
+  const rows = points.map((point) => [
+    String(point.pairs),
+    precise(point.medianMs),
+    precise(point.p99Ms),
+    `${point.unanswered} of ${point.asked}`,
+    `${point.cpuPercent.toFixed(0)} %`,
+    precise(point.sentLateP99Ms),
+  ]);
+  const head = ['pairs', 'median', '99 %', 'not answered', 'CPU of the witness', 'asked late, 99 %'];
+  return rows.length === 0 ? '' : aligned([head, ...rows]);
 };
 
 export const aligned = (rows: ReadonlyArray<readonly string[]>): string => {

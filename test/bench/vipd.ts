@@ -1,6 +1,7 @@
 /** vipd as it is installed, with the interval and the number of failed checks that a measurement asks for. */
 
 import { activeNode, groupProblems } from '../lab/checks.js';
+import type { LabOptions } from '../lab/host-files.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../lab/wait.js';
 import type { Running, Settings, System } from './system.js';
@@ -31,11 +32,16 @@ const start = async (lab: Lab): Promise<Running> => {
   };
 };
 
-export const VIPD: System = {
-  name: 'vipd',
-  label: 'vipd',
-  lab: ({ intervalMs, fall }: Settings) => ({
-    config: { heartbeat: { interval: `${intervalMs}ms` }, mysql: { check: { fall } } },
-  }),
+const labFor = ({ intervalMs, fall }: Settings): LabOptions => ({
+  config: { heartbeat: { interval: `${intervalMs}ms` }, mysql: { check: { fall } } },
+});
+
+export const VIPD: System = { name: 'vipd', label: 'vipd', lab: labFor, start };
+
+/** Where it may not run in real time, a container say. */
+export const VIPD_ORDINARY: System = {
+  name: 'vipd-ordinary',
+  label: 'vipd without real time',
+  lab: (settings) => ({ ...labFor(settings), ordinaryPriority: true }),
   start,
 };

@@ -40,6 +40,8 @@ export interface LabOptions {
   readonly smallServerDisks?: boolean;
   /** Each host has a wall clock of its own, which can be set. Default false. */
   readonly ownClocks?: boolean;
+  /** The agents may neither run in real time nor go before others, as in a container. Default false. */
+  readonly ordinaryPriority?: boolean;
   /** Scripts by `PHASE/NAME`, for both nodes. */
   readonly hooks?: Readonly<Record<string, string>>;
   /** Further settings of vipd.yaml, for both nodes. */

@@ -99,11 +99,17 @@ const forNodes = async <T>(make: (node: NodeName) => Promise<T>): Promise<Record
   return { db1, db2 };
 };
 
-const agentOf = (node: NodeName, files: NodeFiles, clock: readonly string[]): Daemon =>
+/** Whoever has no CAP_SYS_NICE, and no limit that allows it, gets no better priority (sched(7), getrlimit(2)). */
+const ORDINARY_PRIORITY = [
+  ...['prlimit', '--rtprio=0:0', '--nice=0:0', '--'],
+  ...['setpriv', '--bounding-set=-sys_nice', '--inh-caps=-sys_nice', '--'],
+];
+
+const agentOf = (node: NodeName, files: NodeFiles, before: readonly string[]): Daemon =>
   createDaemon({
     name: `vipd on ${node}`,
     host: node,
-    argv: [...clock, ...runVipd(), '--config', files.config],
+    argv: [...before, ...runVipd(), '--config', files.config],
     logFile: files.agentLog,
   });
 
@@ -136,7 +142,8 @@ export const createLab = async (options: LabOptions = {}): Promise<Lab> => {
   const database = await forNodes((node) =>
     startDatabase(kind, node, files[node], { wrap: clock(node), ...(fresh === undefined ? {} : { fresh }) }),
   );
-  const agent = { db1: agentOf('db1', files.db1, clock('db1')), db2: agentOf('db2', files.db2, clock('db2')) };
+  const before = (node: NodeName) => [...clock(node), ...(options.ordinaryPriority ? ORDINARY_PRIORITY : [])];
+  const agent = { db1: agentOf('db1', files.db1, before('db1')), db2: agentOf('db2', files.db2, before('db2')) };
   const witness = witnessOf(witnessFiles, clock('w1'));
   if (options.agents ?? true) {
     if (options.witness ?? true) witness.start();

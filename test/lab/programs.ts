@@ -20,6 +20,7 @@ export const VIPCTL = built('src/cli/vipctl.js');
 export const LOAD_CLIENT = built('test/lab/load-client.js');
 export const REGISTERS_CLIENT = built('test/registers/client.js');
 export const LAB_SERVER = built('test/lab/server.js');
+export const PAIRS = built('test/bench/pairs.js');
 
 /** As the kernel would run it by its first line, which has options for Node; with this Node, whatever `env` finds. */
 export const runVipd = (): readonly string[] => {

@@ -1,0 +1,122 @@
+/** What an idle pair costs: processor, memory and its growth, and the time from the start to `standby`. */
+
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { activeNode } from '../lab/checks.js';
+import { createLab, type Lab, peerOf } from '../lab/lab.js';
+import type { NodeName } from '../lab/topology.js';
+import { type Seen, waitForValue } from '../lab/wait.js';
+import { atMost, type Figure } from './figure.js';
+import { cpuMs, memoryOf } from './process-use.js';
+import { median } from './summary.js';
+import { VIPD } from './vipd.js';
+
+const IDLE = { intervalMs: 100, fall: 1 } as const;
+/** Ten times as many heartbeats in the same time. */
+const HURRIED = { intervalMs: 10, fall: 1 } as const;
+const STANDBY_WITHIN_MS = 30_000;
+const PERCENT = 100;
+
+/** A lab with a settled pair, and no client. */
+const withPair = async <T>(
+  settings: typeof IDLE | typeof HURRIED,
+  use: (lab: Lab, active: NodeName) => Promise<T>,
+): Promise<T> => {
+  const lab = await createLab(VIPD.lab(settings));
+  try {
+    const running = await VIPD.start(lab, settings);
+    return await use(lab, await running.active());
+  } finally {
+    await lab.destroy();
+  }
+};
+
+export interface IdleExtent {
+  /** Left alone first: the compiler of JavaScript works on what has just been started. */
+  readonly warmMs: number;
+  readonly lastsMs: number;
+}
+
+/** Share of one core in percent, and memory, of both agents. */
+export const measureIdle = ({ warmMs, lastsMs }: IdleExtent): Promise<readonly Figure[]> =>
+  withPair(IDLE, async (lab, active) => {
+    await sleep(warmMs);
+    const roles = { active, standby: peerOf(active) } as const;
+    const before = { active: cpuMs(lab.agent[roles.active].pid), standby: cpuMs(lab.agent[roles.standby].pid) };
+    const startedAt = performance.now();
+    await sleep(lastsMs);
+    const tookMs = performance.now() - startedAt;
+    return (['active', 'standby'] as const).flatMap((role): readonly Figure[] => {
+      const { pid } = lab.agent[roles[role]];
+      const { privateMib, residentMib } = memoryOf(pid);
+      const percent = ((cpuMs(pid) - before[role]) / tookMs) * PERCENT;
+      return [
+        {
+          name: `cpu-${role}`,
+          title: `CPU of an idle ${role}`,
+          value: percent,
+          unit: '% of a core',
+          target: atMost(1),
+        },
+        {
+          name: `private-${role}`,
+          title: `private memory, ${role}`,
+          value: privateMib,
+          unit: 'MiB',
+          target: atMost(40),
+        },
+        {
+          name: `resident-${role}`,
+          title: `resident memory, ${role}`,
+          value: residentMib,
+          unit: 'MiB',
+          target: atMost(90),
+        },
+      ];
+    });
+  });
+
+/** Private memory after so many heartbeats, less what it was when half a tenth of them were over. */
+export const measureGrowth = (heartbeats: number): Promise<readonly Figure[]> =>
+  withPair(HURRIED, async (lab, active) => {
+    const { pid } = lab.agent[active];
+    await sleep((heartbeats * HURRIED.intervalMs) / 20);
+    const before = memoryOf(pid).privateMib;
+    await sleep(heartbeats * HURRIED.intervalMs);
+    const value = memoryOf(pid).privateMib - before;
+    return [{ name: 'growth', title: `growth over ${heartbeats} heartbeats`, value, unit: 'MiB', target: atMost(2) }];
+  });
+
+interface LogLine {
+  readonly time: string;
+  readonly msg: string;
+}
+
+/** When the log said so, in Unix milliseconds. */
+const becameStandby = (log: string): Seen<number> => {
+  const lines = log.split('\n').filter((line) => line.includes('starting -> standby'));
+  const last = lines.at(-1);
+  if (last === undefined) return { done: false, seen: 'not yet' };
+  return { done: true, value: Date.parse((JSON.parse(last) as LogLine).time) };
+};
+
+/** From the start of the process to the role `standby`: the agent of a standby is killed and started again. */
+export const measureStart = (runs: number): Promise<readonly Figure[]> =>
+  withPair(IDLE, async (lab) => {
+    const times: number[] = [];
+    for (let run = 0; run < runs; run += 1) {
+      const agent = lab.agent[peerOf(await activeNode(lab))];
+      await agent.stop('SIGKILL');
+      const seen = readFileSync(agent.logFile, 'utf8').length;
+      const startedAt = Date.now();
+      agent.start();
+      const at = await waitForValue(
+        () => becameStandby(readFileSync(agent.logFile, 'utf8').slice(seen)),
+        'the agent becomes standby',
+        STANDBY_WITHIN_MS,
+      );
+      times.push(at - startedAt);
+    }
+    const title = `start to standby, median of ${runs}`;
+    return [{ name: 'start', title, value: median(times), unit: 'ms', target: atMost(600) }];
+  });
