@@ -25,6 +25,7 @@ const CONFIG: CoreConfig = {
   maxLossMs: 0,
   fence: null,
   hookPhases: [],
+  standbyVip: null,
 };
 
 let loop: Loop | null = null;

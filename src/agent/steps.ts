@@ -75,6 +75,8 @@ const perform = async (options: StepsOptions, id: number, step: Step, signal: Ab
       return options.address.probe.ask(options.peerGaveUp());
     case 'vip-on':
       return options.address.on(options.leaseUntil());
+    case 'standby-vip-on':
+      return { ok: false, detail: 'no standby VIP is configured' };
     case 'hook':
       return runHook(options, step, signal);
     case 'fence-peer':

@@ -13,6 +13,8 @@ export type Effect =
   | { readonly type: 'cancel'; readonly id: number }
   /** VIPs off and their sockets destroyed, now; waits for nothing. Ends with an `outcome`. */
   | { readonly type: 'vip-off'; readonly id: number }
+  /** The same for the standby VIP. */
+  | { readonly type: 'standby-vip-off'; readonly id: number }
   | { readonly type: 'journal'; readonly entry: JournalEntry }
   /** Answer of an operator's command; `done` ends it. */
   | { readonly type: 'reply'; readonly id: number; readonly done: boolean; readonly ok: boolean; readonly text: string }
@@ -48,6 +50,8 @@ export type Step =
   | { readonly name: 'vip-probe' }
   /** VIPs on, verified, announced. */
   | { readonly name: 'vip-on' }
+  /** Nobody else answers for the standby VIP; then on under its lease, verified, announced. */
+  | { readonly name: 'standby-vip-on' }
   | {
       readonly name: 'hook';
       readonly phase: HookPhase;

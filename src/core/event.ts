@@ -15,6 +15,10 @@ export type Event =
   | { readonly type: 'link'; readonly name: string; readonly up: boolean }
   /** A VIP we hold was taken off by somebody, and has been put back (or could not be). */
   | { readonly type: 'vip-lost'; readonly address: string; readonly restored: boolean }
+  /** Why the standby VIP cannot be had on this host: a link that is down, a guard that cannot be used. Empty: it can. */
+  | { readonly type: 'standby-vip-usable'; readonly why: string }
+  /** The standby VIP that we hold is shut already, or could not be put back. */
+  | { readonly type: 'standby-vip-lost'; readonly detail: string }
   /** The agent was not scheduled for this long. */
   | { readonly type: 'stall'; readonly forMs: number }
   /** A step the core asked for has ended. */

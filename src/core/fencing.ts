@@ -5,6 +5,7 @@ import type { Release } from './message.js';
 import { giveUpPeerFence } from './peer-fence.js';
 import { SERVED, startRelease } from './release.js';
 import { leavesRoom } from './stale.js';
+import { dropStandbyVip, mayPassStandbyVip } from './standby-vip.js';
 import type { Fencing, NodeState, Promotion } from './state.js';
 import { become, type Cause } from './table.js';
 import { FINAL_POSITION_WAIT_MS, STEP_RETRY_MS, VIP_OFF_RETRY_MS } from './timing.js';
@@ -29,6 +30,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   const term = knownTerm(s);
   const entries = become(turn, 'fencing', cause, detail);
   const vipOffId = vipOff(turn);
+  dropStandbyVip(turn, `this node is fencing: ${cause}`);
   cancel(turn, s.promotion?.stepId ?? null);
   cancel(turn, s.promotion?.catchUpId ?? null);
   cancel(turn, s.promotion?.salvageId ?? null);
@@ -136,6 +138,7 @@ const onDatabaseFenced = (turn: Turn, fencing: Fencing, outcome: Outcome): void 
 const advance = (turn: Turn): void => {
   const { fencing } = turn.s;
   if (!fencing || fencing.vipOffId !== null) return;
+  if (mayPassStandbyVip(turn.s, turn.now)) return;
   if (!fencing.released && (turn.now >= fencing.releaseBy || fencing.databaseId === null)) release(turn, fencing);
   const now = turn.s.fencing;
   if (!now?.released || now.databaseId !== null || now.databaseRetryAt !== null) return;

@@ -4,6 +4,7 @@ import { unfit } from './fitness.js';
 import { verdict } from './health.js';
 import type { Ack, Beat, ServedAnswer } from './message.js';
 import { pauseNow } from './pause.js';
+import { awaitsGrant, noteStandbyVipBeat, tellsStandbyVip } from './standby-vip.js';
 import type { NodeState, Ownership, SentBeat } from './state.js';
 import { countedLease, resendEvery } from './timing.js';
 import { isPairAlone, journal, majority, remoteVoters, send, set, type Turn, vote } from './turn.js';
@@ -39,6 +40,7 @@ export const beat = (turn: Turn): void => {
     set(turn, { owner: { ...owner, unacked: [...owner.unacked, sent].slice(-UNACKED_LIMIT) } });
     renewOwnVote(turn);
   }
+  noteStandbyVipBeat(turn, number);
   const message = composeBeat(turn.s, turn.now);
   for (const voter of remoteVoters(turn.s)) send(turn, voter, message);
 };
@@ -59,8 +61,9 @@ export const resendBeat = (turn: Turn): void => {
   for (const voter of voters) send(turn, voter, message);
 };
 
-/** Who is to be asked again to renew our lease. */
+/** Who is to be asked again: to renew our lease, or to grant us the standby VIP. */
 export const unackedVoters = (s: NodeState, now: Instant): readonly VoterName[] => {
+  if (awaitsGrant(s, now)) return [s.config.peer];
   const newest = s.owner?.unacked.at(-1);
   if (!newest || newest.beat !== s.beats.last) return [];
   return remoteVoters(s).filter((voter) => !newest.acks.has(voter) && isHeard(s, voter, now));
@@ -99,6 +102,7 @@ export const composeBeat = (s: NodeState, now: number): Beat => {
     sinceMs: now - s.roleSince,
     wish: s.wish?.wish ?? { id: 0, dryRun: false, force: false, timeoutMs: 0 },
     wishAnswer: s.wishAnswer,
+    standbyVip: tellsStandbyVip(s, now),
   };
 };
 

@@ -55,6 +55,8 @@ export interface Beat {
   readonly wish: Wish;
   /** The owner's answer to the peer's wish. */
   readonly wishAnswer: WishAnswer;
+  /** It has the standby VIP, may have it still, or asks for it: from a standby an ask that the owner grants. */
+  readonly standbyVip: boolean;
 }
 
 /** An operator's word given on the standby, carried to the active. */
@@ -75,6 +77,14 @@ export interface WishAnswer {
 /** At once, to the owner: I promise you `leaseMs` from when I received that BEAT. */
 export interface Ack {
   readonly kind: 'ack';
+  readonly beat: number;
+  readonly term: Term;
+  readonly leaseMs: Millis;
+}
+
+/** From the owner to the standby: the standby VIP is yours for `leaseMs`, counted from when you sent that BEAT. */
+export interface Grant {
+  readonly kind: 'grant';
   readonly beat: number;
   readonly term: Term;
   readonly leaseMs: Millis;
@@ -173,6 +183,7 @@ export interface Released {
 export type Message =
   | Beat
   | Ack
+  | Grant
   | PollRequest
   | PollAnswer
   | VoteRequest

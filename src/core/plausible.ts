@@ -19,6 +19,7 @@ export const isPlausible = (message: Message): boolean => {
         [message.dataTerm, message.servedTerm, message.pause.version, message.beat].every(isTerm)
       );
     case 'ack':
+    case 'grant':
       return isLease(message.leaseMs);
     case 'poll?':
     case 'vote?':

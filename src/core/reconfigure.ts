@@ -20,6 +20,7 @@ export const liveSettings = (config: LiveSettings): LiveSettings => ({
   salvage: config.salvage,
   maxLossMs: config.maxLossMs,
   hookPhases: config.hookPhases,
+  standbyVip: config.standbyVip,
 });
 
 /** A check that both settings have keeps its verdict, a new one has to rise first; a link without a VIP is no one's concern. */

@@ -3,6 +3,7 @@
 import type { Outcome } from './event.js';
 import { isReportCurrent } from './health.js';
 import { beat } from './lease.js';
+import { startStandbyVip } from './standby-vip.js';
 import { become } from './table.js';
 import { stepBackOff } from './timing.js';
 import { hold, journal, livePeer, noticeOnce, record, run, set, stepDone, type Turn, unhold } from './turn.js';
@@ -110,6 +111,7 @@ export const DIVERGED = 'diverged: ';
 /** At the start: VIP off and database read-only, whatever was before. */
 export const startFencing = (turn: Turn): void => {
   turn.effects.push({ type: 'vip-off', id: 0 });
+  startStandbyVip(turn);
   begin(turn, 'fence', '', run(turn, { name: 'database-fence' }));
 };
 

@@ -75,6 +75,8 @@ export interface NodeState {
   /** The peer may have served since then, by a vote of this node and unheard (`mayHaveServedSince`); null: it did not. */
   readonly unheardSince: Instant | null;
   readonly peerFence: PeerFence;
+  /** Null: none is configured. */
+  readonly standbyVip: StandbyVip | null;
   /** What was told last of each cause, so that it is told once; begins anew with each role. */
   readonly notices: ReadonlyMap<string, string>;
   readonly stalls: { readonly count: number; readonly longestMs: Millis };
@@ -294,6 +296,35 @@ export interface PeerFence {
   readonly stepId: number | null;
   readonly startedAt: Instant;
   readonly last: { readonly at: Instant; readonly ok: boolean; readonly detail: string } | null;
+}
+
+export interface StandbyVip {
+  /** dropping: shut, and not known to be off yet. */
+  readonly phase: 'off' | 'asking' | 'taking' | 'held' | 'dropping';
+  readonly since: Instant;
+  /** What the owner granted; an owner counts on its own lease besides. */
+  readonly until: Instant;
+  /** BEATs that asked, and may be answered by a grant still. */
+  readonly asks: readonly { readonly beat: number; readonly sentAt: Instant }[];
+  /** The newest BEAT that was granted. */
+  readonly granted: number;
+  readonly stepId: number | null;
+  /** While dropping: the kernel lets nothing through any more from then on, whatever became of the step. */
+  readonly shutBy: Instant;
+  readonly offRetryAt: Instant;
+  /** What our newest BEAT says of it. */
+  readonly told: boolean;
+  /** By what we granted, or may have granted before our start. */
+  readonly peerMayHaveUntil: Instant;
+  /** Nothing has spoken against this standby's having it since. */
+  readonly eligibleSince: Instant | null;
+  /** Steps failed in a row. */
+  readonly failures: number;
+  readonly retryAt: Instant;
+  /** What the shell says against it; empty: nothing. */
+  readonly unusable: string;
+  /** Why it is where it is, for people. */
+  readonly why: string;
 }
 
 export interface EvidenceState {

@@ -24,6 +24,18 @@ import { answerRecorded, tickUnanswered } from './recorded-reply.js';
 import { onReleased, tickRelease } from './release.js';
 import { considerRecord } from './stale.js';
 import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';
+import {
+  checkStandbyVip,
+  considerStandbyVip,
+  dropStandbyVip,
+  hasStandbyVipNews,
+  initialStandbyVip,
+  mayPassStandbyVip,
+  onGrant,
+  onStandbyVipBeat,
+  onStandbyVipOutcome,
+  onStandbyVipUsable,
+} from './standby-vip.js';
 import type { NodeState } from './state.js';
 import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
@@ -115,6 +127,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     mayBeReplaced: false,
     unheardSince: null,
     peerFence: { stepId: null, startedAt: now, last: null },
+    standbyVip: initialStandbyVip(config, stored, now),
     notices: new Map(),
     stalls: { count: 0, longestMs: 0 },
     asleep: null,
@@ -131,6 +144,7 @@ export const step = (state: NodeState, event: Event, now: Instant): Stepped => {
   const turn: Turn = { s: state, now: Math.max(now, state.beats.sentAt), effects: [] };
   if (state.role === 'stopped') return { state, effects: [] };
   checkLease(turn);
+  checkStandbyVip(turn);
   handle(turn, event);
   settle(turn);
   return { state: turn.s, effects: turn.effects };
@@ -164,6 +178,10 @@ const handle = (turn: Turn, event: Event): void => {
       return doubtReach(turn);
     case 'vip-lost':
       return onVipLost(turn, event.address, event.restored);
+    case 'standby-vip-usable':
+      return onStandbyVipUsable(turn, event.why);
+    case 'standby-vip-lost':
+      return dropStandbyVip(turn, event.detail);
     case 'stall':
       return onStall(turn, event.forMs);
     case 'outcome':
@@ -189,9 +207,13 @@ const onMessage = (turn: Turn, from: VoterName, message: Message): void => {
   if (!isPeer) set(turn, { witnessHeard: new Map(s.witnessHeard).set(from, now) });
   switch (message.kind) {
     case 'beat':
-      return isPeer ? onPeerBeat(turn, message) : undefined;
+      if (!isPeer) return;
+      onPeerBeat(turn, message);
+      return onStandbyVipBeat(turn, message);
     case 'ack':
       return onAck(turn, from, message);
+    case 'grant':
+      return isPeer ? onGrant(turn, message) : undefined;
     case 'poll?':
       return isPeer ? vote(turn, onPoll(s.voter, from, message, now)) : undefined;
     case 'vote?':
@@ -266,6 +288,7 @@ const onOutcome = (turn: Turn, id: number, outcome: Outcome): void => {
     onPromotionOutcome(turn, id, outcome);
     return;
   }
+  if (onStandbyVipOutcome(turn, id, outcome)) return;
   set(turn, { database: { ...database, seen: 0 } });
   if (onPromotionOutcome(turn, id, outcome) || onFencingOutcome(turn, id, outcome)) return;
   if (onHandoffOutcome(turn, id, outcome) || onFollowingOutcome(turn, id, outcome)) return;
@@ -325,10 +348,12 @@ const settle = (turn: Turn): void => {
   tickFencing(turn);
   tickRelease(turn);
   considerCandidacy(turn);
+  considerStandbyVip(turn);
   askWitnesses(turn);
   askGateways(turn);
   // The same sum as in wakeAt: rounded otherwise, a BEAT could be due in one and not in the other.
-  if (turn.now >= turn.s.beats.sentAt + turn.s.config.intervalMs) beat(turn);
+  const due = turn.now >= turn.s.beats.sentAt + turn.s.config.intervalMs;
+  if (due || hasStandbyVipNews(turn.s, turn.now)) beat(turn);
   else resendBeat(turn);
   resendServed(turn);
   leave(turn);
@@ -360,7 +385,7 @@ const askWitnesses = (turn: Turn): void => {
 /** A node that holds nothing and was asked to stop leaves once its RELEASE is known, or has been told often enough. */
 const leave = (turn: Turn): void => {
   const { s } = turn;
-  if (!s.stopping || s.releasing.length > 0 || s.moving) return;
+  if (!s.stopping || s.releasing.length > 0 || s.moving || mayPassStandbyVip(s, turn.now)) return;
   if (s.role !== 'starting' && s.role !== 'standby' && s.role !== 'candidate' && s.role !== 'fencing') return;
   if (s.role === 'fencing' && s.fencing?.released !== true) return;
   become(turn, 'stopped', 'stop');

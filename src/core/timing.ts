@@ -70,6 +70,9 @@ export const ANSWER_WITHIN_MS = 10_000;
 /** Without a witness, what speaks for the peer's death is looked at again this often. */
 export const EVIDENCE_EVERY_MS = 1_000;
 
+/** A standby is fit and near enough for this long before it asks for the standby VIP: connections end at each move. */
+export const STANDBY_VIP_STEADY_MS = 2_000;
+
 /** How often a standby asks a witness whether it is there. */
 export const WITNESS_POLL_MS = 1_000;
 

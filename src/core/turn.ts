@@ -61,6 +61,7 @@ const copy = (s: NodeState): NodeState => ({
   unheardSince: s.unheardSince,
   unanswered: s.unanswered,
   peerFence: s.peerFence,
+  standbyVip: s.standbyVip,
   notices: s.notices,
   stalls: s.stalls,
   asleep: s.asleep,
@@ -86,6 +87,12 @@ export const cancel = (turn: Turn, id: number | null): void => {
 export const vipOff = (turn: Turn): number => {
   const id = newId(turn);
   turn.effects.push({ type: 'vip-off', id });
+  return id;
+};
+
+export const standbyVipOff = (turn: Turn): number => {
+  const id = newId(turn);
+  turn.effects.push({ type: 'standby-vip-off', id });
   return id;
 };
 

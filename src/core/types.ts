@@ -81,6 +81,8 @@ export interface CoreConfig {
   readonly fence: { readonly required: boolean; readonly timeoutMs: Millis } | null;
   /** Hooks exist for these phases; for others no step is taken. */
   readonly hookPhases: readonly HookPhase[];
+  /** Addresses that follow the standby, while it is no further behind than this; null: none. */
+  readonly standbyVip: { readonly maxLagMs: Millis } | null;
 }
 
 /** What may change while a node runs: nothing of it is counted on by another voter. */
@@ -97,6 +99,7 @@ export type LiveSettings = Pick<
   | 'salvage'
   | 'maxLossMs'
   | 'hookPhases'
+  | 'standbyVip'
 >;
 
 export type HookPhase = 'pre-promote' | 'post-promote' | 'pre-demote' | 'post-demote' | 'hold';

@@ -38,6 +38,7 @@ const BEAT: Beat = {
   sinceMs: 5_000,
   wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
   wishAnswer: { id: 0, outcome: 'none', text: '' },
+  standbyVip: false,
 };
 
 const vote = { kind: 'vote?', term: 5, dataTerm: 4, leaseMs: LEASE_MS } as const;

@@ -56,6 +56,7 @@ const decide = (voter: VoterState, event: WitnessEvent, now: Instant): Voted => 
     case 'release':
       return onRelease(voter, from, message, now);
     case 'ack':
+    case 'grant':
     case 'poll':
     case 'vote':
     case 'served':

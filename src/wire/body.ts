@@ -29,7 +29,8 @@ export const REPLICATING = 0x08;
 export const PAUSED = 0x10;
 export const WISH_DRY_RUN = 0x20;
 export const WISH_FORCE = 0x40;
-export const BEAT_FLAGS = SYNC | OWNER | READ_ONLY | REPLICATING | PAUSED | WISH_DRY_RUN | WISH_FORCE;
+export const STANDBY_VIP = 0x80;
+export const BEAT_FLAGS = SYNC | OWNER | READ_ONLY | REPLICATING | PAUSED | WISH_DRY_RUN | WISH_FORCE | STANDBY_VIP;
 
 /** Flag of a verdict besides SYNC. */
 export const GRANTED = 0x02;

@@ -32,6 +32,7 @@ const decodeKind = (reader: BufferReader, kind: MessageKind, term: number): Mess
     case 'beat':
       return decodeBeat(reader, term);
     case 'ack':
+    case 'grant':
       return { kind, beat: reader.count(), term, leaseMs: reader.millis() };
     case 'poll?':
     case 'vote?':
@@ -105,6 +106,7 @@ const decodeBeat = (reader: BufferReader, term: number): Beat => {
     sinceMs,
     wish,
     wishAnswer,
+    standbyVip: (flags & body.STANDBY_VIP) !== 0,
   };
 };
 

@@ -76,6 +76,7 @@ const beat: fc.Arbitrary<Beat> = fc.record({
   sinceMs: millis,
   wish: fc.record({ id: count, dryRun: fc.boolean(), force: fc.boolean(), timeoutMs: millis }),
   wishAnswer: fc.record({ id: count, outcome: oneOf(WISH_OUTCOMES), text: text(body.WISH_TEXT_MAX_BYTES) }),
+  standbyVip: fc.boolean(),
 });
 
 const verdict: fc.Arbitrary<Verdict> = fc.oneof(
@@ -98,6 +99,7 @@ const verdict: fc.Arbitrary<Verdict> = fc.oneof(
 const arbitraries = {
   beat,
   ack: fc.record({ kind: fc.constant('ack' as const), beat: count, term: count, leaseMs: millis }),
+  grant: fc.record({ kind: fc.constant('grant' as const), beat: count, term: count, leaseMs: millis }),
   'poll?': fc.record({ kind: fc.constant('poll?' as const), term: count, dataTerm: count, leaseMs: millis }),
   poll: fc.record({ kind: fc.constant('poll' as const), term: count, verdict }),
   'vote?': fc.record({ kind: fc.constant('vote?' as const), term: count, dataTerm: count, leaseMs: millis }),
@@ -143,6 +145,7 @@ const anyBeat = (changes: Partial<Beat>): Beat => ({
   sinceMs: 1000.5,
   wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
   wishAnswer: { id: 0, outcome: 'none', text: '' },
+  standbyVip: false,
   ...changes,
 });
 

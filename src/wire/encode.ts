@@ -17,6 +17,7 @@ export const encodeBody = (writer: BufferWriter, message: Message): void => {
       encodeBeat(writer, message);
       return;
     case 'ack':
+    case 'grant':
       writer.count(message.beat);
       writer.millis(message.leaseMs);
       return;
@@ -86,7 +87,8 @@ const beatFlags = (beat: Beat): number =>
   (beat.replicating ? body.REPLICATING : 0) |
   (beat.pause.on ? body.PAUSED : 0) |
   (beat.wish.dryRun ? body.WISH_DRY_RUN : 0) |
-  (beat.wish.force ? body.WISH_FORCE : 0);
+  (beat.wish.force ? body.WISH_FORCE : 0) |
+  (beat.standbyVip ? body.STANDBY_VIP : 0);
 
 const encodeVerdict = (writer: BufferWriter, verdict: Verdict): void => {
   if (verdict.granted) {

@@ -30,6 +30,7 @@ export const KINDS = table<FrameKind>({
   release: 9,
   released: 10,
   hello: 11,
+  grant: 12,
 });
 
 export const ROLES = table<Role>({

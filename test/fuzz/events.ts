@@ -112,6 +112,11 @@ export const event: fc.Arbitrary<Event> = fc.oneof(
       restored: fc.boolean(),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('standby-vip-usable' as const), why: fc.constantFrom('', 'no link') }),
+  },
+  { weight: 1, arbitrary: fc.constant({ type: 'standby-vip-lost', detail: 'shut' } as const) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('stall' as const), forMs: millis }) },
   {
     weight: 1,
@@ -173,6 +178,7 @@ export const config: fc.Arbitrary<CoreConfig> = fc
     hookPhases: fc.subarray(['pre-promote', 'post-promote', 'pre-demote', 'post-demote', 'hold'] as const),
     cooldownMs: fc.constantFrom(0, 60_000),
     maxFailovers: fc.constantFrom(1, 3),
+    standbyVip: fc.constantFrom(null, { maxLagMs: 10_000 }),
   })
   .map(({ witnesses, ...chosen }) => createWorld(witnesses, { ...chosen, checks: DATABASE_ALONE }).config('db1'));
 
@@ -249,7 +255,8 @@ const answerTo = (asked: Message): Message | null => {
   const verdict = { granted: true, lastPosition: '', servedTerm: 0, sync: true } as const;
   switch (asked.kind) {
     case 'beat':
-      return asked.owner ? { kind: 'ack', beat: asked.beat, term: asked.term, leaseMs: asked.leaseMs } : null;
+      if (asked.owner) return { kind: 'ack', beat: asked.beat, term: asked.term, leaseMs: asked.leaseMs };
+      return asked.standbyVip ? { kind: 'grant', beat: asked.beat, term: asked.term, leaseMs: asked.leaseMs } : null;
     case 'poll?':
       return { kind: 'poll', term: asked.term, verdict };
     case 'vote?':

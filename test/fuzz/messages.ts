@@ -63,6 +63,7 @@ const beat: fc.Arbitrary<Beat> = fc.record({
   sinceMs: millis,
   wish: fc.record({ id: term, dryRun: fc.boolean(), force: fc.boolean(), timeoutMs: millis }),
   wishAnswer: fc.record({ id: term, outcome: namesIn(WISH_OUTCOMES), text: fc.string({ maxLength: 20 }) }),
+  standbyVip: fc.boolean(),
 });
 
 const verdict: fc.Arbitrary<Verdict> = fc.oneof(
@@ -82,6 +83,7 @@ const ask = { term, dataTerm: term, leaseMs: millis };
 export const message: fc.Arbitrary<Message> = fc.oneof(
   { weight: 4, arbitrary: beat },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('ack' as const), beat: term, term, leaseMs: millis }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('grant' as const), beat: term, term, leaseMs: millis }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('poll?' as const), ...ask }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('vote?' as const), ...ask }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('poll' as const), term, verdict }) },

@@ -23,7 +23,7 @@ const ROUNDING_MS = 1e-6;
 const EFFECTS_LIMIT = 200;
 const REMEMBERED_LIMIT = 70;
 
-export type Running = { readonly id: number; readonly step: Step | 'vip-off' };
+export type Running = { readonly id: number; readonly step: Step | 'vip-off' | 'standby-vip-off' };
 
 export interface NodeUnderFire {
   readonly state: () => NodeState;
@@ -66,7 +66,8 @@ export const createNodeUnderFire = (config: CoreConfig, stored: VoterRecord | nu
       running.push({ id: effect.id, step: effect.step });
       if (effect.step.name === 'vip-on') account.checkOpening(after, now);
     }
-    if (effect.type === 'vip-off') running.push({ id: effect.id, step: 'vip-off' });
+    if (effect.type === 'vip-off' || effect.type === 'standby-vip-off')
+      running.push({ id: effect.id, step: effect.type });
     if (effect.type === 'cancel') running = running.filter(({ id }) => id !== effect.id);
     if (effect.type === 'persist') writing.push({ id: effect.id, record: effect.record });
     if (effect.type === 'exit') stopped = true;
@@ -125,6 +126,7 @@ const checkBounds = (s: NodeState): void => {
     learned: s.voter.learned.size,
     witnesses: s.witnessHeard.size,
     checks: s.checks.size,
+    asks: s.standbyVip?.asks.length ?? 0,
     answers: s.election?.answers.size ?? 0,
     askAgain: s.election?.askAgain.size ?? 0,
   };

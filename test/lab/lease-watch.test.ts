@@ -35,6 +35,7 @@ const beat = (term: number, number: number): Message => ({
   sinceMs: 0,
   wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
   wishAnswer: { id: 0, outcome: 'none', text: '' },
+  standbyVip: false,
 });
 
 const asks = (watch: LeaseWatch, node: NodeName, atMs: number, message: Message): void =>

@@ -5,7 +5,7 @@ import type { Event } from '../../src/core/event.js';
 import type { Message } from '../../src/core/message.js';
 import type { WitnessEvent } from '../../src/core/witness.js';
 import { begin, crash, enqueue } from './disk.js';
-import { refreshGuard, shutKernel } from './kernel.js';
+import { type Kernel, refreshGuard, shutKernel } from './kernel.js';
 import { checkOneWriter, observe, observeEffect, observeSend, observeStart, violation } from './ledger.js';
 import { createAssociations, sendMessage } from './network.js';
 import { reportOf } from './server.js';
@@ -88,19 +88,19 @@ const dispatch = (world: World, host: Host, agent: Agent, event: Event): void =>
     if (i > EVENTS_AT_ONCE) return violation(world, 'core-loops', `${host.name} never comes to rest`);
     noteEvent(world, host, next);
     const refused = agent.voter ? stepVoter(world, host, agent, next) : stepNode(world, host, agent, next);
-    if (refused) queue.unshift({ type: 'vip-lost', address: 'the guard had shut', restored: false });
+    queue.unshift(...refused);
   }
   arm(world, host, agent);
 };
 
-const stepVoter = (world: World, host: Host, agent: Agent, event: Event): boolean => {
-  if (!agent.voter || (event.type !== 'message' && event.type !== 'persisted')) return false;
+const stepVoter = (world: World, host: Host, agent: Agent, event: Event): readonly Event[] => {
+  if (!agent.voter || (event.type !== 'message' && event.type !== 'persisted')) return [];
   const heard = world.settings.shortPromises && host.name === 'w1' ? halved(event) : event;
   const { state, effects } = world.core.stepWitness(agent.voter, heard, localTime(world, host));
   agent.voter = state;
   observe(world, host, agent, null);
   carryOut(world, host, agent, [], effects);
-  return false;
+  return [];
 };
 
 /** A voter of another kind, whose leases cannot be as long as it is asked for. */
@@ -109,29 +109,33 @@ const halved = (event: WitnessEvent): WitnessEvent =>
     ? { ...event, message: { ...event.message, leaseMs: event.message.leaseMs / 2 } }
     : event;
 
-/** Answers true when the guard refused a renewal. */
-const stepNode = (world: World, host: Host, agent: Agent, event: Event): boolean => {
+/** Answers what the core has to hear of at once: a guard refused a renewal. */
+const stepNode = (world: World, host: Host, agent: Agent, event: Event): readonly Event[] => {
   const before = agent.state;
-  if (!before) return false;
+  if (!before) return [];
   const readAt = localTime(world, host);
   const { state, effects } = world.core.step(before, event, readAt);
   agent.state = state;
   observe(world, host, agent, before);
-  const lease = state.owner?.leaseUntil ?? 0;
-  let refused = false;
+  const refused: Event[] = [];
   const renew: (() => void)[] = [];
-  if (lease > (before.owner?.leaseUntil ?? 0)) {
+  const renewal = (kernel: Kernel, lease: number, leaseBefore: number, shut: Event): void => {
+    if (lease <= leaseBefore) return;
     renew.push(() => {
-      const local = localTime(world, host);
-      refused = !refreshGuard(host.kernel, world.guarding, local, readAt, lease);
-      if (refused && agent.deferred.length > 0) deliver(world, host, agent, GUARD_SHUT);
+      if (refreshGuard(kernel, world.guarding, localTime(world, host), readAt, lease)) return;
+      if (agent.deferred.length > 0) deliver(world, host, agent, shut);
+      else refused.push(shut);
     });
-  }
+  };
+  renewal(host.kernel, state.owner?.leaseUntil ?? 0, before.owner?.leaseUntil ?? 0, GUARD_SHUT);
+  const { standbyVipUntil } = world.core;
+  renewal(host.standbyKernel, standbyVipUntil(state), standbyVipUntil(before), STANDBY_GUARD_SHUT);
   carryOut(world, host, agent, renew, effects);
   return refused;
 };
 
 const GUARD_SHUT: Event = { type: 'vip-lost', address: 'the guard had shut', restored: false };
+const STANDBY_GUARD_SHUT: Event = { type: 'standby-vip-lost', detail: 'the guard had shut' };
 
 /** In order; a SIGSTOP in the middle leaves the rest for later. */
 const carryOut = (
@@ -213,7 +217,9 @@ const perform = (world: World, host: Host, agent: Agent, effect: Effect): void =
       if (enqueue(host.disk, effect.id, effect.record)) write(world, host, agent);
       return;
     case 'vip-off':
-      return vipOff(world, host, agent, effect.id);
+      return vipOff(world, host, agent, host.kernel, effect.id);
+    case 'standby-vip-off':
+      return vipOff(world, host, agent, host.standbyKernel, effect.id);
     case 'run':
       return runStep(world, host, agent, effect.id, effect.step);
     case 'cancel':
@@ -231,6 +237,7 @@ const perform = (world: World, host: Host, agent: Agent, effect: Effect): void =
     case 'exit':
       host.agent = null;
       host.kernel.holding = false;
+      host.standbyKernel.holding = false;
       crash(host.disk, 'new');
       log(world, host.name, 'process left');
       return atHost(world, host, world.random.between(...STOPPED_MS), () => startAgent(world, host));
@@ -242,9 +249,10 @@ const tell = (entry: Extract<Effect, { type: 'journal' }>['entry']): string =>
     ? `${entry.from} -> ${entry.to} (${entry.cause}) ${entry.text}`
     : `${entry.kind} ${entry.cause}: ${entry.text}`;
 
-const vipOff = (world: World, host: Host, agent: Agent, id: number): void => {
-  const ok = shutKernel(host.kernel);
-  log(world, host.name, ok ? 'VIP off' : 'VIP could not be taken off');
+const vipOff = (world: World, host: Host, agent: Agent, kernel: Kernel, id: number): void => {
+  const ok = shutKernel(kernel);
+  const what = kernel === host.kernel ? 'VIP' : 'standby VIP';
+  log(world, host.name, ok ? `${what} off` : `${what} could not be taken off`);
   const outcome = ok ? { ok, detail: 'VIP off' } : { ok, detail: 'the kernel refused' };
   atHost(world, host, world.random.between(0.05, 2), () =>
     deliver(world, host, agent, { type: 'outcome', id, outcome }),
@@ -305,6 +313,10 @@ const check = (world: World, host: Host, agent: Agent): void => {
 
 export const tellLink = (world: World, host: Host): void => {
   const { agent } = host;
-  if (agent?.state)
-    at(world, 0.1, () => deliver(world, host, agent, { type: 'link', name: 'eth0', up: host.linksDown === 0 }));
+  if (!agent?.state) return;
+  at(world, 0.1, () => {
+    const up = host.linksDown === 0;
+    deliver(world, host, agent, { type: 'link', name: 'eth0', up });
+    deliver(world, host, agent, { type: 'standby-vip-usable', why: up ? '' : 'eth0 is down' });
+  });
 };

@@ -56,4 +56,5 @@ export const addCounts = (a: Counts, b: Counts): Counts => ({
   handoffs: a.handoffs + b.handoffs,
   inSync: a.inSync + b.inSync,
   fences: a.fences + b.fences,
+  standbyVips: a.standbyVips + b.standbyVips,
 });

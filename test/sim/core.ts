@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { standbyVipUntil } from '../../src/core/standby-vip.js';
 import { startNode, step } from '../../src/core/step.js';
 import { addressLifetimeSeconds, addressPromiseMs } from '../../src/core/timing.js';
 import { wakeAt } from '../../src/core/wake.js';
@@ -16,6 +17,7 @@ export interface Core {
   /** With `guard: address`: for how long an address is set, and what voters are asked to promise. */
   readonly addressLifetimeSeconds: typeof addressLifetimeSeconds;
   readonly addressPromiseMs: typeof addressPromiseMs;
+  readonly standbyVipUntil: typeof standbyVipUntil;
 }
 
 export const realCore: Core = {
@@ -26,11 +28,13 @@ export const realCore: Core = {
   stepWitness,
   addressLifetimeSeconds,
   addressPromiseMs,
+  standbyVipUntil,
 };
 
 type StepModule = Pick<Core, 'startNode' | 'step'>;
 type WakeModule = Pick<Core, 'wakeAt'>;
 type WitnessModule = Pick<Core, 'createWitness' | 'stepWitness'>;
+type StandbyVipModule = Pick<Core, 'standbyVipUntil'>;
 type TimingModule = Pick<Core, 'addressLifetimeSeconds' | 'addressPromiseMs'>;
 
 /** `directory` holds the compiled core: step.js and its neighbours. Rejects as `import()` does. */
@@ -40,6 +44,7 @@ export const loadCore = async (directory: string): Promise<Core> => {
   const stepModule = (await load('step.js')) as StepModule;
   const wakeModule = (await load('wake.js')) as WakeModule;
   const witnessModule = (await load('witness.js')) as WitnessModule;
+  const standbyVipModule = (await load('standby-vip.js')) as StandbyVipModule;
   const timingModule = (await load('timing.js')) as TimingModule;
   return {
     startNode: stepModule.startNode,
@@ -49,5 +54,6 @@ export const loadCore = async (directory: string): Promise<Core> => {
     stepWitness: witnessModule.stepWitness,
     addressLifetimeSeconds: timingModule.addressLifetimeSeconds,
     addressPromiseMs: timingModule.addressPromiseMs,
+    standbyVipUntil: standbyVipModule.standbyVipUntil,
   };
 };

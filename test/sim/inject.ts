@@ -91,8 +91,8 @@ const beginAt = (
     case 'vip-lost':
       return loseVip(world, host, fault.restored);
     case 'vip-stuck':
-      host.kernel.stuck = true;
-      host.kernel.stuckUntil = Number.POSITIVE_INFINITY;
+      for (const kernel of [host.kernel, host.standbyKernel])
+        Object.assign(kernel, { stuck: true, stuckUntil: Number.POSITIVE_INFINITY });
       return;
     case 'made-read-only':
     case 'made-writable':
@@ -165,8 +165,10 @@ const endAt = (world: World, host: Host, fault: Exclude<HostFault, { kind: 'isol
       host.linksDown -= 1;
       return tellLink(world, host);
     case 'vip-stuck':
-      host.kernel.stuck = false;
-      host.kernel.stuckUntil = world.now + ASKED_AGAIN_MS + openAtMostMs(world.guarding, world.leaseMs);
+      for (const kernel of [host.kernel, host.standbyKernel]) {
+        kernel.stuck = false;
+        kernel.stuckUntil = world.now + ASKED_AGAIN_MS + openAtMostMs(world.guarding, world.leaseMs);
+      }
       return;
     case 'record-lost':
     case 'vip-lost':
@@ -181,12 +183,14 @@ const killAgent = (world: World, host: Host, cleanup: boolean): void => {
   if (!host.agent) return;
   host.agent = null;
   host.kernel.holding = false;
+  host.standbyKernel.holding = false;
   crash(host.disk, remainsOf(world, false));
   log(world, host.name, 'process killed');
   if (!cleanup || !host.server) return;
   // ExecStopPost=vipd cleanup: acts only if no agent holds the lock.
   atHost(world, host, world.random.between(5, 80), () => {
     if (host.agent) return;
+    shutKernel(host.standbyKernel);
     if (shutKernel(host.kernel)) log(world, host.name, 'cleanup: VIP off');
     if (host.server?.up) host.server.readOnly = true;
   });
@@ -222,7 +226,11 @@ const thaw = (world: World, host: Host): void => {
 };
 
 const loseVip = (world: World, host: Host, restored: boolean): void => {
-  const { agent, kernel } = host;
+  const { agent, kernel, standbyKernel } = host;
+  if (agent && standbyKernel.holding && !restored) {
+    standbyKernel.addressUntil = Number.NEGATIVE_INFINITY;
+    atHost(world, host, 0.5, () => deliver(world, host, agent, { type: 'standby-vip-lost', detail: 'taken off' }));
+  }
   if (!agent || !kernel.holding) return;
   if (!restored) kernel.addressUntil = Number.NEGATIVE_INFINITY;
   atHost(world, host, 0.5, () => deliver(world, host, agent, { type: 'vip-lost', address: '10.99.0.100', restored }));

@@ -6,8 +6,28 @@ import type { Message, Role } from '../../src/core/message.js';
 import type { NodeState } from '../../src/core/state.js';
 import type { VoterRecord } from '../../src/core/types.js';
 import type { Fault } from './fault.js';
-import { createSplit, isBackedByGateways, isExcused, isPair, noteBothGone, noteWonAlone, type Split } from './split.js';
-import { type Agent, type Host, isPassing, isTainted, localTime, log, otherNode, type World } from './world.js';
+import {
+  createSplit,
+  isBackedByGateways,
+  isExcused,
+  isPair,
+  isStandbyVipExcused,
+  noteBothGone,
+  noteStandbyVips,
+  noteWonAlone,
+  type Split,
+} from './split.js';
+import {
+  type Agent,
+  type Host,
+  isPassing,
+  isPassingStandby,
+  isTainted,
+  localTime,
+  log,
+  otherNode,
+  type World,
+} from './world.js';
 
 export interface Violation {
   readonly name: ViolationName;
@@ -17,6 +37,8 @@ export interface Violation {
 
 export type ViolationName =
   | 'two-writers'
+  | 'two-standby-vips'
+  | 'standby-vip-nowhere'
   | 'term-fell'
   | 'two-owners-of-a-term'
   | 'voted-twice'
@@ -82,9 +104,19 @@ export interface Counts {
   handoffs: number;
   inSync: number;
   fences: number;
+  /** How often the standby VIP went on somewhere. */
+  standbyVips: number;
 }
 
-export const noCounts: Counts = { acknowledged: 0, lost: 0, takeovers: 0, handoffs: 0, inSync: 0, fences: 0 };
+export const noCounts: Counts = {
+  acknowledged: 0,
+  lost: 0,
+  takeovers: 0,
+  handoffs: 0,
+  inSync: 0,
+  fences: 0,
+  standbyVips: 0,
+};
 
 export const createLedger = (): Ledger => ({
   violation: null,
@@ -115,11 +147,22 @@ export const violation = (world: World, name: ViolationName, text: string): void
 
 /** The invariant of protocol.md: at no instant can two nodes pass client traffic for a VIP. */
 export const checkOneWriter = (world: World): void => {
+  checkStandbyVip(world);
   const [a, b] = world.nodes;
   if (!isPassing(world, a) || !isPassing(world, b)) return noteBothGone(world);
   if (isTainted(world, a) || isTainted(world, b)) return;
   if (isPair(world) && isExcused(world, a, b)) return;
   violation(world, 'two-writers', `${a.name} and ${b.name} both pass client traffic for the VIP`);
+};
+
+/** The standby VIP is for readers, and on one node at a time all the same. */
+const checkStandbyVip = (world: World): void => {
+  const [a, b] = world.nodes;
+  const both = isPassingStandby(world, a) && isPassingStandby(world, b);
+  if (!both || isTainted(world, a) || isTainted(world, b)) return noteStandbyVips(world, false);
+  noteStandbyVips(world, true);
+  if (isPair(world) && isStandbyVipExcused(world, a, b)) return;
+  violation(world, 'two-standby-vips', `${a.name} and ${b.name} both pass traffic for the standby VIP`);
 };
 
 export const observeStart = (world: World, host: Host, stored: VoterRecord | null): void => {

@@ -5,6 +5,7 @@ import type { Command } from '../../src/core/event.js';
 import type { Fault, Kind } from './fault.js';
 import { createRandom, type Random } from './random.js';
 import { drawSettings, hostsOf, NODES, type Settings } from './settings.js';
+import { drawStandbyVipFaults } from './standby-vip-faults.js';
 
 export interface Plan {
   readonly seed: number;
@@ -29,6 +30,7 @@ export const drawPlan = (seed: number): Plan => {
     // Trouble seldom comes alone: a second one close to the first reaches more than two apart.
     if (random.chance(0.35)) faults.push(drawNear(random, settings, drawn));
   }
+  faults.push(...drawStandbyVipFaults(seed, settings));
   const kept = faults.map((fault) => ({ ...fault, forMs: Math.min(fault.forMs, settings.healAt - fault.at) }));
   return { seed, settings, faults: kept.filter((fault) => fault.at < settings.healAt).sort((a, b) => a.at - b.at) };
 };

@@ -262,6 +262,57 @@ export const PLANTED: readonly PlantedFault[] = [
     rule: 'term: no term has two owners',
     patches: [patch('election.js', 'return !isPairAlone(s) || isOurs ? known + 1 : known + 2;', 'return known + 1;')],
   },
+  {
+    name: 'standby VIP counted from receipt of the grant',
+    rule: 'The standby VIP',
+    patches: [
+      patch('standby-vip.js', 'asked.sentAt + countedLease(config.leaseMs)', 'turn.now + countedLease(config.leaseMs)'),
+    ],
+  },
+  {
+    name: 'owner takes the standby VIP before its grant ran out',
+    rule: 'The standby VIP',
+    patches: [patch('standby-vip.js', '|| now < v.peerMayHaveUntil', '')],
+  },
+  {
+    name: 'standby VIP granted by an owner that has it',
+    rare: true,
+    rule: 'The standby VIP',
+    patches: [
+      patch(
+        'standby-vip.js',
+        'if (mayPassStandbyVip(turn.s, turn.now))\n        return;\n    const until',
+        'const until',
+      ),
+    ],
+  },
+  {
+    name: 'standby VIP given back before it is off',
+    rule: 'The standby VIP',
+    patches: [
+      patch(
+        'standby-vip.js',
+        "s.standbyVip?.phase === 'asking' || mayPassStandbyVip(s, now)",
+        "s.standbyVip?.phase !== 'off' && s.standbyVip?.phase !== 'dropping'",
+      ),
+    ],
+  },
+  {
+    name: 'grant heeded after the standby VIP was given back',
+    rule: 'The standby VIP',
+    patches: [
+      patch('standby-vip.js', 'if (!asked)\n        return;', ''),
+      patch(
+        'standby-vip.js',
+        'asked.sentAt + countedLease(config.leaseMs)',
+        '(asked?.sentAt ?? turn.now) + countedLease(config.leaseMs)',
+      ),
+      patch('standby-vip.js', 'beat >= asked.beat', 'beat >= grant.beat'),
+      patch('standby-vip.js', 'Math.max(v.granted, asked.beat)', 'Math.max(v.granted, grant.beat)'),
+      patch('standby-vip.js', "(v.phase !== 'asking' && !isOn(v))", "v.phase === 'dropping'"),
+      patch('standby-vip.js', "if (v.phase === 'asking')\n        take(turn, `", 'if (!isOn(v))\n        take(turn, `'),
+    ],
+  },
   { name: 'guard refreshed from a stale clock', rule: 'The guard', patches: [], guardFault: 'stale-clock', rare: true },
 ];
 

@@ -19,11 +19,10 @@ export const powerOff = (world: World, host: Host, torn: boolean): void => {
   host.agent = null;
   crash(host.disk, remainsOf(world, torn));
   if (torn) noteLostRecord(world, host);
-  Object.assign(host.kernel, createKernel(), {
-    connections: host.kernel.connections + 1,
-    stuck: host.kernel.stuck,
-    stuckUntil: host.kernel.stuckUntil,
-  });
+  for (const kernel of [host.kernel, host.standbyKernel]) {
+    const { connections, stuck, stuckUntil } = kernel;
+    Object.assign(kernel, createKernel(), { connections: connections + 1, stuck, stuckUntil });
+  }
   if (!host.server) return;
   host.server.up = false;
   host.server.waiting = [];

@@ -8,7 +8,7 @@ import { heal, schedule } from './inject.js';
 import type { GuardFault } from './kernel.js';
 import { type Counts, checkOneWriter, createLedger, type Violation, violation } from './ledger.js';
 import type { Plan } from './plan.js';
-import { at, createWorld, type Host, isPassing, log, type World } from './world.js';
+import { at, createWorld, type Host, isPassing, isPassingStandby, log, type World } from './world.js';
 
 export interface RunOptions {
   readonly core?: Core;
@@ -93,10 +93,21 @@ const attempt = (world: World, run: () => void): void => {
   }
 };
 
+const actives = (world: World): readonly Host[] =>
+  world.nodes.filter((host) => host.agent?.state?.role === 'active' && isServing(world, host));
+
 const isSettled = (world: World): boolean => {
   const roles = world.nodes.map((host) => host.agent?.state?.role);
-  const actives = world.nodes.filter((host) => host.agent?.state?.role === 'active' && isServing(world, host));
-  return actives.length === 1 && roles.includes('standby');
+  return actives(world).length === 1 && roles.includes('standby') && isStandbyVipSettled(world);
+};
+
+/** On one node: on the standby, where nothing speaks against it. */
+const isStandbyVipSettled = (world: World): boolean => {
+  if (!world.settings.standbyVip) return true;
+  const passing = world.nodes.filter((host) => isPassingStandby(world, host));
+  const eligible = world.nodes.some((host) => typeof host.agent?.state?.standbyVip?.eligibleSince === 'number');
+  const [holder] = passing;
+  return passing.length === 1 && (!eligible || holder?.agent?.state?.role === 'standby');
 };
 
 /** Clients can write through it; but another hand's read-only stays, where no standby is fit or `moves.cooldown` lasts. */
@@ -132,6 +143,15 @@ const judgeUnsettled = (world: World): readonly HoldName[] => {
       world,
       'fence-does-not-end',
       `${stuck.name} is still ${stuck.agent?.state?.role}, long after all was healed`,
+    );
+    return [];
+  }
+  if (actives(world).length === 1 && !isStandbyVipSettled(world)) {
+    const where = world.nodes.map((host) => `${host.name}: ${host.agent?.state?.standbyVip?.phase ?? 'not running'}`);
+    violation(
+      world,
+      'standby-vip-nowhere',
+      `long after all was healed it is not where it should be: ${where.join(', ')}`,
     );
     return [];
   }

@@ -33,6 +33,7 @@ export interface Settings {
   /** After healing, an operator ends pause and maintenance. */
   readonly operatorHeals: boolean;
   readonly guard: 'nftables' | 'address';
+  readonly standbyVip: CoreConfig['standbyVip'];
 }
 
 /**
@@ -40,13 +41,17 @@ export interface Settings {
  */
 export const MAX_DRIFT = 0.005;
 
+/** It moves to the standby only once that has been fit for a while. */
+const STANDBY_VIP_ARRIVES_MS = 2_500;
+
 export const hostsOf = (settings: Settings): readonly string[] => [...NODES, ...settings.witnesses];
 
 export const drawSettings = (seed: number): Settings => {
   const random = createRandom(seed, 1);
   const witnesses = drawWitnesses(random);
   const intervalMs = random.pick([100, 200, 300, 500, 700]);
-  const calmUntil = random.whole(1_500, 3_000) + intervalMs * 5;
+  const standbyVip = drawStandbyVip(createRandom(seed, 6));
+  const calmUntil = random.whole(1_500, 3_000) + intervalMs * 5 + (standbyVip ? STANDBY_VIP_ARRIVES_MS : 0);
   return {
     witnesses,
     intervalMs,
@@ -78,11 +83,15 @@ export const drawSettings = (seed: number): Settings => {
     shortPromises: random.chance(0.06),
     operatorHeals: random.chance(0.6),
     guard: random.chance(0.85) ? 'nftables' : 'address',
+    standbyVip,
   };
 };
 
 const drawFence = (random: Random): Settings['fence'] =>
   random.chance(0.2) ? { required: random.chance(0.7), timeoutMs: 2_000 } : null;
+
+const drawStandbyVip = (random: Random): Settings['standbyVip'] =>
+  random.chance(0.5) ? { maxLagMs: random.pick([500, 3_000, 10_000]) } : null;
 
 const drawWitnesses = (random: Random): readonly string[] => {
   const kind = random.float();
@@ -120,4 +129,5 @@ export const configOf = (settings: Settings, promiseMs: number, self: string, bo
   salvage: settings.salvage,
   hookPhases: settings.hookPhases,
   fence: settings.fence,
+  standbyVip: settings.standbyVip,
 });

@@ -27,6 +27,8 @@ export interface Split {
   /** Two owners at once: what each commits is lost to the other. */
   happened: boolean;
   bothSince: number | null;
+  /** The same of the standby VIP. */
+  bothStandbySince: number | null;
 }
 
 export const createSplit = (): Split => ({
@@ -37,6 +39,7 @@ export const createSplit = (): Split => ({
   newest: new Map(),
   happened: false,
   bothSince: null,
+  bothStandbySince: null,
 });
 
 export const isPair = (world: World): boolean => world.settings.witnesses.length === 0;
@@ -106,4 +109,17 @@ export const noteBothGone = (world: World): void => {
   const [a, b] = world.nodes;
   if (world.ledger.split.bothSince !== null && !(isPassing(world, a) && isPassing(world, b)))
     world.ledger.split.bothSince = null;
+};
+
+export const noteStandbyVips = (world: World, both: boolean): void => {
+  const { split } = world.ledger;
+  split.bothStandbySince = both ? (split.bothStandbySince ?? world.now) : null;
+};
+
+/** Two owners may each have it: as long as they may both pass traffic for the VIP. */
+export const isStandbyVipExcused = (world: World, a: Host, b: Host): boolean => {
+  const { split } = world.ledger;
+  if (hasBlindOwner(world, a, b)) return world.now < world.settings.healAt + world.leaseMs + HEALED_MS;
+  const wonAlone = [a, b].some(({ name }) => split.alone.has(split.newest.get(name) ?? 0));
+  return wonAlone && world.now - (split.bothStandbySince ?? world.now) < longestFenced(world);
 };

@@ -28,6 +28,8 @@ export const runStep = (world: World, host: Host, agent: Agent, id: number, step
   switch (step.name) {
     case 'vip-on':
       return vipOn(world, host, agent, answer);
+    case 'standby-vip-on':
+      return standbyVipOn(world, host, agent, id, answer);
     case 'vip-probe':
     case 'hook':
       return atHost(world, host, duration(world, host), () =>
@@ -112,6 +114,37 @@ const vipOn = (world: World, host: Host, agent: Agent, answer: (outcome: Outcome
     answer({ ok: true, detail: 'VIP on' });
   };
   atHost(world, host, world.random.between(0.2, 3), add);
+};
+
+/** Who else answers for it is asked first; the lease is read after that. */
+const standbyVipOn = (world: World, host: Host, agent: Agent, id: number, answer: (outcome: Outcome) => void): void => {
+  const { standbyKernel, clock } = host;
+  const add = (): void => {
+    if (host.agent !== agent) return;
+    if (agent.stopped) {
+      agent.inbox.push(add);
+      return;
+    }
+    if (!addAddress(standbyKernel, world.guarding, clock.local(world.now)))
+      return answer({ ok: false, detail: 'the lease ran out while the standby VIP was put on' });
+    log(world, host.name, 'standby VIP on');
+    world.ledger.counts.standbyVips += 1;
+    answer({ ok: true, detail: 'standby VIP on' });
+  };
+  const open = (): void => {
+    if (host.agent !== agent) return;
+    if (agent.stopped) {
+      agent.inbox.push(open);
+      return;
+    }
+    if (agent.cancelled.has(id)) return;
+    const until = agent.state ? world.core.standbyVipUntil(agent.state) : 0;
+    const trouble = troubled(host, 'vip-on');
+    if (trouble || !openGuard(standbyKernel, world.guarding, clock.local(world.now), until))
+      return answer(trouble ?? { ok: false, detail: 'the lease was too short to open the guard' });
+    atHost(world, host, world.random.between(0.2, 3), add);
+  };
+  atHost(world, host, duration(world, host), open);
 };
 
 const runDatabase = (

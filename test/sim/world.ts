@@ -45,6 +45,8 @@ export interface Host {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly kernel: Kernel;
+  /** The same for the standby VIP. */
+  readonly standbyKernel: Kernel;
   /** Null: a witness. */
   readonly server: Server | null;
   powered: boolean;
@@ -130,6 +132,7 @@ const createHost = (settings: Settings, name: string, index: number): Host => {
     clock: createClock(drawn?.offsetMs ?? 0, drawn?.rate ?? 1),
     disk: createDisk(),
     kernel: createKernel(),
+    standbyKernel: createKernel(),
     server: index === 0 || index === 1 ? createServer(index) : null,
     powered: true,
     boots: 0,
@@ -171,11 +174,13 @@ export const localTime = (world: World, host: Host): number => host.clock.local(
 export const isTainted = (world: World, host: Host): boolean => localTime(world, host) < host.taintedUntil;
 
 /** Client traffic for the VIP gets through to this host. */
-export const isPassing = (world: World, host: Host): boolean =>
-  host.powered &&
-  host.frozen === 0 &&
-  host.linksDown === 0 &&
-  passes(host.kernel, world.guarding, localTime(world, host));
+export const isPassing = (world: World, host: Host): boolean => isReached(world, host, host.kernel);
+
+/** The same for the standby VIP. */
+export const isPassingStandby = (world: World, host: Host): boolean => isReached(world, host, host.standbyKernel);
+
+const isReached = (world: World, host: Host, kernel: Kernel): boolean =>
+  host.powered && host.frozen === 0 && host.linksDown === 0 && passes(kernel, world.guarding, localTime(world, host));
 
 export const log = (world: World, who: string, text: string): void => {
   world.trace?.push(`${world.now.toFixed(3).padStart(11)} ${who.padEnd(4)} ${text}`);

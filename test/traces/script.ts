@@ -1,17 +1,20 @@
 /** Reads a scenario written as text, plays it in the world, and sets the trace of each part below its commands. */
 
-import type { Command } from '../../src/core/event.js';
+import type { Command, Event } from '../../src/core/event.js';
 import { composeBeat } from '../../src/core/lease.js';
+import { describeStandbyVip } from '../../src/core/standby-vip.js';
 import type { CoreConfig } from '../../src/core/types.js';
 import {
   command,
   createWorld,
   deliver,
   freeze,
+  type Host,
   host,
   killAgent,
   killHost,
   passes,
+  passesStandby,
   runFor,
   startAgent,
   startDatabase,
@@ -88,6 +91,7 @@ const setting = (key: string, value: string): unknown => {
   if (key === 'checks')
     return Object.fromEntries(['database', ...value.split(',')].map((name) => [name, { fall: 2, rise: 1 }]));
   if (key === 'fence') return { required: value === 'required', timeoutMs: FENCE_TIMEOUT_MS };
+  if (key === 'standbyVip') return { maxLagMs: Number(value) };
   if (/^\d+$/.test(value)) return Number(value);
   return value === 'on' ? true : value;
 };
@@ -157,6 +161,8 @@ const perform = (world: World, verb: string, args: readonly string[], line: stri
         address: '10.99.0.100',
         restored: second === 'restored',
       });
+    case 'standby-vip':
+      return deliver(world, host(world, name), standbyVipEvent(second, rest.join(' ')));
     case 'reconfigure':
       return deliver(world, host(world, name), {
         type: 'reconfigured',
@@ -176,6 +182,12 @@ const perform = (world: World, verb: string, args: readonly string[], line: stri
       throw new Error(`no such command: ${line}`);
   }
 };
+
+/** What the shell tells of it: `lost WHY`, `unusable WHY`, `usable`. */
+const standbyVipEvent = (what: string, why: string): Event =>
+  what === 'lost'
+    ? { type: 'standby-vip-lost', detail: why }
+    : { type: 'standby-vip-usable', why: what === 'usable' ? '' : why };
 
 const database = (world: World, name: string, what: string, detail: string): void => {
   const { server } = host(world, name);
@@ -203,6 +215,9 @@ const database = (world: World, name: string, what: string, detail: string): voi
     case 'error':
       server.error = detail;
       server.sql = false;
+      return;
+    case 'behind':
+      server.lagMs = Number(detail);
       return;
     case 'stuck':
       server.stuck = detail !== 'off';
@@ -269,5 +284,12 @@ const status = (world: World, name: string): string => {
   const holds = h.state ? [...h.state.holds.keys()].join(' ') : '';
   const role = h.state?.role ?? (h.voter ? 'witness' : 'absent');
   const term = h.state?.voter.record?.maxTerm ?? h.voter?.record?.maxTerm ?? '-';
-  return `       ${name}: ${role}, term ${term}, VIP ${passes(world, h) ? 'on' : h.vip ? 'shut' : 'off'}, database ${h.server.up ? (h.server.readOnly ? 'read-only' : 'writable') : 'down'}${holds === '' ? '' : `, holds ${holds}`}`;
+  return `       ${name}: ${role}, term ${term}, VIP ${passes(world, h) ? 'on' : h.vip ? 'shut' : 'off'}, database ${h.server.up ? (h.server.readOnly ? 'read-only' : 'writable') : 'down'}${holds === '' ? '' : `, holds ${holds}`}${standbyVipOf(world, h)}`;
+};
+
+/** Of groups that have none, nothing. */
+const standbyVipOf = (world: World, h: Host): string => {
+  if (!h.state?.standbyVip) return '';
+  const { holder, why } = describeStandbyVip(h.state, world.now);
+  return `, standby VIP ${passesStandby(world, h) ? 'on' : h.standbyVip ? 'shut' : 'off'} (held by ${holder ?? 'nobody'}: ${why})`;
 };

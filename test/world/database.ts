@@ -22,6 +22,8 @@ export interface Server {
   /** The probe's state where it is not ok: full, denied, failed. */
   trouble: DatabaseReport['state'] | null;
   semiSync: boolean;
+  /** How far it says it is behind. */
+  lagMs: number;
 }
 
 export const createServer = (id: number): Server => ({
@@ -37,6 +39,7 @@ export const createServer = (id: number): Server => ({
   stuck: false,
   trouble: null,
   semiSync: false,
+  lagMs: 0,
 });
 
 export const positionOf = (commits: ReadonlyMap<number, number>): Position =>
@@ -82,7 +85,7 @@ export const reportOf = (server: Server, source: Server, reachable: boolean): Da
       io: connected ? 'running' : server.io ? 'connecting' : 'stopped',
       sql: server.sql ? 'running' : 'stopped',
       received: positionOf(server.received),
-      lagMs: 0,
+      lagMs: server.lagMs,
       filters: false,
       ...(server.error === '' ? {} : { error: server.error }),
     },

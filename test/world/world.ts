@@ -4,6 +4,7 @@ import type { Effect, Step } from '../../src/core/effect.js';
 import type { Command, Event, Evidence, Outcome } from '../../src/core/event.js';
 import type { Message } from '../../src/core/message.js';
 import { mustShutPeer } from '../../src/core/peer-fence.js';
+import { standbyVipUntil } from '../../src/core/standby-vip.js';
 import type { NodeState } from '../../src/core/state.js';
 import { startNode, step } from '../../src/core/step.js';
 import type { CoreConfig, VoterRecord } from '../../src/core/types.js';
@@ -20,6 +21,9 @@ export interface Host {
   diskFails: boolean;
   frozen: boolean;
   vip: boolean;
+  /** The standby VIP is on, and the guard of its own. */
+  standbyVip: boolean;
+  standbyGuardUntil: number;
   /** The guard in the kernel: past it nothing passes for the VIP, whatever the agent does. */
   guardUntil: number;
   server: Server;
@@ -88,6 +92,7 @@ export const createWorld = (witnesses: readonly string[], overrides: Partial<Cor
     maxLossMs: 5_000,
     hookPhases: [],
     fence: null,
+    standbyVip: null,
     ...overrides,
   });
   const world: World = {
@@ -114,6 +119,8 @@ const createHost = (name: string, id: number): Host => ({
   frozen: false,
   vip: false,
   guardUntil: 0,
+  standbyVip: false,
+  standbyGuardUntil: 0,
   server: createServer(id),
   life: 0,
   boots: 0,
@@ -157,10 +164,14 @@ const assertOneWriter = (world: World): void => {
     (h) => passes(world, h) && h.server.up && !h.server.readOnly,
   );
   if (open.length > 1) throw new Error(`two writers at ${world.now}\n${world.trace.join('\n')}`);
+  if (NODES.every((name) => passesStandby(world, host(world, name))))
+    throw new Error(`the standby VIP twice at ${world.now}\n${world.trace.join('\n')}`);
 };
 
 /** The VIP is on and the guard is open. */
 export const passes = (world: World, h: Host): boolean => h.vip && world.now < h.guardUntil;
+
+export const passesStandby = (world: World, h: Host): boolean => h.standbyVip && world.now < h.standbyGuardUntil;
 
 const log = (world: World, who: string, text: string): void => {
   world.trace.push(`${world.now.toFixed(0).padStart(6)} ${who.padEnd(4)} ${text}`);
@@ -201,6 +212,7 @@ export const killHost = (world: World, name: string): void => {
   h.state = null;
   h.voter = null;
   h.vip = false;
+  h.standbyVip = false;
   h.boots += 1;
   h.server.up = false;
   h.server.received = new Map(h.server.committed);
@@ -253,8 +265,14 @@ export const deliver = (world: World, h: Host, event: Event): void => {
   const { state, effects } = step(h.state, event, world.now);
   h.state = state;
   if (state.owner) h.guardUntil = state.owner.leaseUntil;
+  renewStandbyGuard(world, h, standbyVipUntil(state));
   perform(world, h, effects);
   wake(world, h);
+};
+
+/** As in the kernel, what has run out is not refreshed: only `standby-vip-on` opens it. */
+const renewStandbyGuard = (world: World, h: Host, until: number): void => {
+  if (passesStandby(world, h) && until > h.standbyGuardUntil) h.standbyGuardUntil = until;
 };
 
 const wake = (world: World, h: Host): void => {
@@ -306,6 +324,14 @@ const performOne = (world: World, h: Host, effect: Effect): void => {
       if (h.vip) log(world, h.name, 'VIP off');
       h.vip = false;
       return answer(0, { type: 'outcome', id: effect.id, outcome: { ok: true, detail: 'VIP off' } });
+    case 'standby-vip-off':
+      if (h.standbyVip) log(world, h.name, 'standby VIP off');
+      h.standbyVip = false;
+      return answer(STEP_MS, {
+        type: 'outcome',
+        id: effect.id,
+        outcome: { ok: true, detail: 'standby VIP off' },
+      });
     case 'run':
       return runStep(world, h, effect.id, effect.step, answer);
     case 'cancel':
@@ -350,6 +376,7 @@ const runStep = (
       log(world, h.name, 'VIP on');
       return { ok: true, detail: 'VIP on' };
     }
+    if (todo.name === 'standby-vip-on') return standbyVipOn(world, h);
     if (todo.name === 'hook') return { ok: true, detail: `${todo.phase} hooks done` };
     if (todo.name === 'salvage') return salvage(world, h);
     if (todo.name === 'database-catch-up') return catchUp(world, h, todo);
@@ -365,6 +392,14 @@ const runStep = (
     deliver(world, h, { type: 'outcome', id, outcome: { ok: false, detail: 'not finished within its deadline' } });
   };
   at(world, h.slow.get(todo.name) ?? STEP_MS, () => attempt(world.now + STEP_DEADLINE_MS));
+};
+
+const standbyVipOn = (world: World, h: Host): Outcome => {
+  h.standbyGuardUntil = h.state ? standbyVipUntil(h.state) : 0;
+  if (world.now >= h.standbyGuardUntil) return { ok: false, detail: 'its lease was too short' };
+  h.standbyVip = true;
+  log(world, h.name, 'standby VIP on');
+  return { ok: true, detail: 'standby VIP on' };
 };
 
 /** Where the world says so, the peer's database is made read-only, and read. */
