@@ -15,6 +15,7 @@ import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
 import { createReloader } from './agent/reload.js';
 import { createServing } from './agent/serving.js';
+import { createStandbyAddress } from './agent/standby-address.js';
 import { composeStatus, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
 import { coreConfigOf, filesChanged, type InForce, takeOver } from './agent/take-over.js';
@@ -25,6 +26,7 @@ import type { ReloadStatus, Status } from './control/status.js';
 import type { JournalEntry } from './core/effect.js';
 import type { Event, Outcome } from './core/event.js';
 import { mayStillHold, mustShutPeer } from './core/peer-fence.js';
+import { standbyVipUntil } from './core/standby-vip.js';
 import type { NodeState } from './core/state.js';
 import { startNode } from './core/step.js';
 import type { HookPhase, Instant } from './core/types.js';
@@ -125,9 +127,18 @@ export const createAgent = (options: AgentOptions): Agent => {
   const address = createAddressHolder({
     group: config.group,
     vips: config.vips,
+    siblings: () => config.standbyVip?.vips ?? [],
     guard: config.guard,
     leaseMs: core.leaseMs,
     peerAddresses: [config.peer.address],
+    now: boottimeMs,
+    emit,
+    log: (level, text) => log[level](text),
+  });
+
+  const standbyAddress = createStandbyAddress(config, {
+    siblings: () => inForce.config.vips,
+    leaseMs: core.leaseMs,
     now: boottimeMs,
     emit,
     log: (level, text) => log[level](text),
@@ -137,6 +148,9 @@ export const createAgent = (options: AgentOptions): Agent => {
     http?.servesUntil(0);
     return address.off();
   };
+
+  const standbyVipOff = async (): Promise<Outcome> =>
+    standbyAddress === null ? { ok: true, detail: 'none is configured' } : standbyAddress.off();
 
   const tell = (entry: JournalEntry): void => {
     journal.append(entry);
@@ -180,6 +194,8 @@ export const createAgent = (options: AgentOptions): Agent => {
     cancel: (id) => steps?.cancel(id),
     vipOff,
     renewed: (leaseUntil) => address.renew(leaseUntil),
+    standbyVipOff,
+    standbyVipRenewed: (leaseUntil) => standbyAddress?.renew(leaseUntil) ?? true,
     journal: tell,
     reply: (id, done, ok, text) => control.reply(id, done, ok, text),
     settled: (state) => {
@@ -189,7 +205,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     exit: () => leave(false),
     broken: (error) => {
       log.fatal({ err: error }, 'the agent contradicted itself; taking the VIP off and leaving');
-      void vipOff().finally(() => leave(true));
+      void Promise.allSettled([vipOff(), standbyVipOff()]).finally(() => leave(true));
     },
   });
 
@@ -200,12 +216,14 @@ export const createAgent = (options: AgentOptions): Agent => {
     addresses: Object.fromEntries(
       [config.self, config.peer, ...config.witnesses].map((host) => [host.name, host.address]),
     ),
-    vips: inForce.config.vips.map((vip) => ({
-      address: `${vip.address}/${vip.prefixLength}`,
-      interface: vip.interface,
-    })),
+    vips: inForce.config.vips.map(describeVip),
     vipsPresent: await address.present(),
     address: address.state(),
+    standbyVip: standbyAddress && {
+      vips: (config.standbyVip?.vips ?? []).map(describeVip),
+      address: standbyAddress.state(),
+      present: await standbyAddress.present(),
+    },
     guard: config.guard,
     paths: heartbeats.paths(),
     pathsHeard: heartbeats.heard,
@@ -283,9 +301,11 @@ export const createAgent = (options: AgentOptions): Agent => {
     stopSalvage();
     divergenceKeeper.stop();
     heartbeats.close();
-    const closing = [channel?.close(), vipOff(), database?.stop(), control.close(), journal.close(), http?.close()];
+    const gone = [vipOff(), standbyVipOff()];
+    const closing = [...gone, channel?.close(), database?.stop(), control.close(), journal.close(), http?.close()];
     void Promise.allSettled(closing).then(() => {
       address.close();
+      standbyAddress?.close();
       options.onExit(failed);
     });
   };
@@ -350,6 +370,11 @@ export const createAgent = (options: AgentOptions): Agent => {
       steps = createSteps({
         database,
         address,
+        standbyAddress,
+        standbyVipUntil: () => {
+          const state = loop.state();
+          return state ? standbyVipUntil(state) : 0;
+        },
         hooks,
         hookFacts,
         fenceCommand:
@@ -371,6 +396,7 @@ export const createAgent = (options: AgentOptions): Agent => {
       });
       loop.begin(startNode(core, loaded.kind === 'found' ? loaded.record : null, boottimeMs()));
       await address.open();
+      await standbyAddress?.open();
       database.start();
       checks.change(config.checks);
       service.ready('standby');
@@ -384,3 +410,8 @@ export const createAgent = (options: AgentOptions): Agent => {
     },
   };
 };
+
+const describeVip = (vip: VipdConfig['vips'][number]): StatusFacts['vips'][number] => ({
+  address: `${vip.address}/${vip.prefixLength}`,
+  interface: vip.interface,
+});

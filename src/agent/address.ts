@@ -14,6 +14,8 @@ import { createVipProbe, questionsFor, type VipProbe } from './probe.js';
 export interface AddressOptions {
   readonly group: string;
   readonly vips: readonly Vip[];
+  /** The other set, which another holder has. */
+  readonly siblings: () => readonly Vip[];
   /** `address`: no nftables here; only the lifetimes of the addresses stand behind the lease. */
   readonly guard: 'nftables' | 'address';
   readonly leaseMs: Millis;
@@ -119,7 +121,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   };
 
   const makeParts = (configured: readonly Vip[]): Parts => {
-    const vips = createVips({ vips: configured, onNotice: (text) => log('warn', text) });
+    const { siblings } = options;
+    const vips = createVips({ vips: configured, siblings, onNotice: (text) => log('warn', text) });
     return {
       configured,
       vips,
@@ -239,7 +242,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   /** On a node that holds none, nothing is put on. */
   const putOn = async (added: readonly Vip[]): Promise<void> => {
     if (!holding || added.length === 0) return;
-    const vips = createVips({ vips: added });
+    const vips = createVips({ vips: added, siblings: options.siblings });
     try {
       await vips.add(lifetime);
     } catch (cause) {

@@ -56,7 +56,7 @@ export const mtusOf = ({ vips }: VipdConfig): readonly number[] =>
 
 /** The settings that two nodes of a group should have alike, as text; an interface may be called otherwise on each. */
 export const sharedSettings = (config: VipdConfig): Readonly<Record<string, string>> => {
-  const { self, peer, heartbeat, mysql, moves, promotion } = config;
+  const { self, peer, heartbeat, mysql, moves, promotion, standbyVip } = config;
   const nodes = [self, peer].sort((a, b) => a.name.localeCompare(b.name));
   const { maxLossMs } = promotion;
   return {
@@ -65,6 +65,9 @@ export const sharedSettings = (config: VipdConfig): Readonly<Record<string, stri
     witnesses:
       config.witnesses.map(({ name, address, port }) => `${name} ${address} port ${port}`).join(', ') || 'none',
     vip: config.vips.map(({ address, prefixLength }) => `${address}/${prefixLength}`).join(', '),
+    standby_vip: standbyVip
+      ? standbyVip.vips.map(({ address, prefixLength }) => `${address}/${prefixLength}`).join(', ')
+      : 'none',
     'heartbeat.port': String(heartbeat.port),
     'heartbeat.interval': formatDuration(heartbeat.intervalMs),
     'heartbeat.dead_after': String(heartbeat.deadAfter),

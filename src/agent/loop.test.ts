@@ -39,6 +39,8 @@ const begin = (clock: { now: number }): Loop => {
     run: () => undefined,
     cancel: () => undefined,
     vipOff: () => new Promise(() => undefined),
+    standbyVipOff: () => new Promise(() => undefined),
+    standbyVipRenewed: () => true,
     renewed: () => true,
     journal: () => undefined,
     reply: () => undefined,

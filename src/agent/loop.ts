@@ -3,6 +3,7 @@
 import type { Effect, JournalEntry, Step } from '../core/effect.js';
 import type { Event } from '../core/event.js';
 import type { Message } from '../core/message.js';
+import { standbyVipUntil } from '../core/standby-vip.js';
 import type { NodeState } from '../core/state.js';
 import { type Stepped, step } from '../core/step.js';
 import type { Instant, Millis, VoterName, VoterRecord } from '../core/types.js';
@@ -19,6 +20,9 @@ export interface Shell {
   readonly vipOff: () => Promise<{ readonly ok: boolean; readonly detail: string }>;
   /** The lease was renewed. False: the guard had shut already. */
   readonly renewed: (leaseUntil: Instant) => boolean;
+  /** The same for the standby VIP and its lease. */
+  readonly standbyVipOff: () => Promise<{ readonly ok: boolean; readonly detail: string }>;
+  readonly standbyVipRenewed: (leaseUntil: Instant) => boolean;
   readonly journal: (entry: JournalEntry) => void;
   readonly reply: (id: number, done: boolean, ok: boolean, text: string) => void;
   /** After every event: what the state has become. */
@@ -53,11 +57,15 @@ export const createLoop = (shell: Shell): Loop => {
 
   const take = (stepped: Stepped): void => {
     const leaseBefore = state?.owner?.leaseUntil ?? 0;
+    const standbyBefore = state ? standbyVipUntil(state) : 0;
     state = stepped.state;
     // The guard first: what is refused there must be fenced before anything else is done.
     const lease = state.owner?.leaseUntil ?? 0;
     if (lease > leaseBefore && !shell.renewed(lease))
       queue.unshift({ type: 'vip-lost', address: 'the guard had shut', restored: false });
+    const standbyLease = standbyVipUntil(state);
+    if (standbyLease > standbyBefore && !shell.standbyVipRenewed(standbyLease))
+      queue.unshift({ type: 'standby-vip-lost', detail: 'the guard had shut' });
     for (const effect of stepped.effects) carryOut(effect);
   };
 
@@ -83,6 +91,9 @@ export const createLoop = (shell: Shell): Loop => {
         return shell.cancel(effect.id);
       case 'vip-off':
         void shell.vipOff().then((outcome) => dispatch({ type: 'outcome', id: effect.id, outcome }));
+        return;
+      case 'standby-vip-off':
+        void shell.standbyVipOff().then((outcome) => dispatch({ type: 'outcome', id: effect.id, outcome }));
         return;
       case 'journal':
         return shell.journal(effect.entry);

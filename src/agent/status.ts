@@ -9,7 +9,6 @@ import {
   type NodeStatus,
   STATUS_FORMAT,
   type Status,
-  type VipStatus,
 } from '../control/status.js';
 import { unfit } from '../core/fitness.js';
 import { verdict } from '../core/health.js';
@@ -20,6 +19,7 @@ import type { LagSources } from '../mysql/lag-sources.js';
 import type { PathStats } from '../net/paths.js';
 import type { AddressState } from './address.js';
 import type { ChangeLog } from './changes.js';
+import { guardLayers, standbyVipStatus, vipStatus } from './vip-status.js';
 
 /** What the shell adds to the core's state. */
 export interface StatusFacts {
@@ -31,6 +31,12 @@ export interface StatusFacts {
   readonly vipsPresent: readonly string[];
   readonly address: AddressState;
   readonly guard: 'nftables' | 'address';
+  /** Null: none is configured. */
+  readonly standbyVip: {
+    readonly vips: StatusFacts['vips'];
+    readonly present: readonly string[];
+    readonly address: AddressState;
+  } | null;
   readonly paths: readonly PathStats[];
   /** When a genuine frame of the peer last came by each path, by our address on it. */
   readonly pathsHeard: ReadonlyMap<string, Instant>;
@@ -64,10 +70,11 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
     noWriterSince: writer || facts.noWriterSince === null ? null : momentOf(facts.noWriterSince),
     nodes: [selfStatus(s, facts), peerStatus(s, facts)],
     witnesses: s.config.witnesses.map((name) => witnessStatus(s, facts, name)),
-    vips: facts.vips.map((vip) => vipStatus(facts, vip)),
+    vips: facts.vips.map((vip) => vipStatus(facts, { address: facts.address, present: facts.vipsPresent }, vip)),
+    standbyVip: standbyVipStatus(s, facts),
     lease: { lengthMs: s.config.leaseMs, leftMs: s.owner ? Math.max(0, s.owner.leaseUntil - now) : null },
     protection: {
-      guard: guardLayers(facts),
+      guard: guardLayers(facts.guard, facts.address),
       witnessed: s.config.witnesses.length > 0,
       partitionCanSplit: s.config.witnesses.length === 0,
       semiSync: {
@@ -215,25 +222,6 @@ const witnessStatus = (s: NodeState, facts: StatusFacts, name: string): Status['
         ? { to: s.config.self, term: s.owner.term, leftMs: Math.max(0, s.owner.leaseUntil - facts.now) }
         : null,
   };
-};
-
-const vipStatus = (facts: StatusFacts, vip: StatusFacts['vips'][number]): VipStatus => {
-  const { address } = facts;
-  const present = facts.vipsPresent.includes(vip.address.split('/')[0] ?? '');
-  return {
-    address: vip.address,
-    interface: vip.interface,
-    present,
-    since: present && address.since !== null ? facts.momentOf(address.since) : null,
-    announced: address.announcedAt === null ? null : facts.momentOf(address.announcedAt),
-    error: address.error,
-  };
-};
-
-const guardLayers = (facts: StatusFacts): Status['protection']['guard'] => {
-  const lifetimes = { name: 'address', ...facts.address.lifetimes } as const;
-  if (facts.guard === 'address') return [lifetimes];
-  return [{ name: 'nftables', ...facts.address.guard }, lifetimes];
 };
 
 const fenceStatus = ({ config, peerFence }: NodeState, facts: StatusFacts): Status['protection']['fence'] => ({

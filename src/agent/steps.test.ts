@@ -12,6 +12,8 @@ const NEVER = (): never => {
 const UNUSED: StepsOptions = {
   database: { run: NEVER },
   address: { probe: { ask: NEVER, askAhead: NEVER }, on: NEVER },
+  standbyAddress: null,
+  standbyVipUntil: NEVER,
   peerGaveUp: NEVER,
   hooks: { run: NEVER },
   fenceCommand: null,

@@ -8,10 +8,14 @@ import type { HookFacts, HookQueue, HookResult } from '../host/hooks.js';
 import type { Database, DatabaseStep, StepOptions } from '../mysql/database.js';
 import type { AddressHolder } from './address.js';
 import type { ShutPeer, ShutPeerDatabase } from './peer-database.js';
+import type { StandbyAddress } from './standby-address.js';
 
 export interface StepsOptions {
   readonly database: Pick<Database, 'run'>;
   readonly address: Pick<AddressHolder, 'probe' | 'on'>;
+  /** Null: none is configured. */
+  readonly standbyAddress: Pick<StandbyAddress, 'on'> | null;
+  readonly standbyVipUntil: () => Instant;
   readonly hooks: Pick<HookQueue, 'run'>;
   readonly hookFacts: () => Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'>;
   /** Null: none is configured. */
@@ -76,7 +80,8 @@ const perform = async (options: StepsOptions, id: number, step: Step, signal: Ab
     case 'vip-on':
       return options.address.on(options.leaseUntil());
     case 'standby-vip-on':
-      return { ok: false, detail: 'no standby VIP is configured' };
+      if (!options.standbyAddress) return { ok: false, detail: 'no address is configured under "standby_vip"' };
+      return options.standbyAddress.on(signal, options.standbyVipUntil);
     case 'hook':
       return runHook(options, step, signal);
     case 'fence-peer':

@@ -113,6 +113,7 @@ describe('what the core is told', () => {
       maxLossMs: 5_000,
       fence: null,
       hookPhases: ['pre-promote'],
+      standbyVip: null,
     });
   });
 

@@ -30,7 +30,7 @@ export const toCoreConfig = (config: VipdConfig, hookPhases: readonly HookPhase[
   maxLossMs: config.promotion.maxLossMs,
   fence: config.fence === null ? null : { required: config.fence.required, timeoutMs: config.fence.timeoutMs },
   hookPhases,
-  standbyVip: null,
+  standbyVip: config.standbyVip && { maxLagMs: config.standbyVip.maxLagMs },
 });
 
 /** What voters are asked to promise, in milliseconds. */

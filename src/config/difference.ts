@@ -74,7 +74,10 @@ const RULES: Readonly<Record<keyof VipdConfig, readonly Rule[]>> = {
   ],
   // Read by vipctl alone, each time.
   rejoin: [['rejoin', (c) => c.rejoin, null]],
-  standbyVip: [['standby_vip', (c) => c.standbyVip, EACH]],
+  standbyVip: [
+    ['standby_vip.addresses, standby_vip.interface', (c) => c.standbyVip?.vips ?? null, EACH],
+    ['standby_vip.max_lag', (c) => c.standbyVip?.maxLagMs ?? null, null],
+  ],
   agents: [['agents.port', (c) => c.agents.port, TOGETHER]],
   hooks: [
     ['hooks.directory', (c) => c.hooks.directory, null],

@@ -15,14 +15,7 @@ export const warnings = (file: VipdFile): readonly Problem[] => [
   ...lossWarnings(file),
   ...reachWarnings(file),
   ...stateWarnings(file.state_directory),
-  ...notYet(file),
 ];
-
-/** Accepted so that one file serves later versions too; nobody may believe that they protect anything today. */
-const notYet = (file: VipdFile): readonly Problem[] =>
-  (['standby_vip'] as const)
-    .filter((key) => file[key] !== undefined)
-    .map((key) => wrongAt([key], 'is read but has no effect in this version', 'do not rely on it; take it out'));
 
 /** Votes that a restart forgets can be given twice. */
 export const stateWarnings = (directory: string): readonly Problem[] =>

@@ -4,6 +4,7 @@ import { formatAge, formatElapsed, formatWall } from './elapsed.js';
 import { lagProblems } from './lag-problem.js';
 import { nodeProblems, takesOver } from './node-problems.js';
 import type { Problem, Severity } from './problem.js';
+import { standbyVipProblems } from './standby-vip-problems.js';
 import type { Status } from './status.js';
 
 export type { Problem, Severity } from './problem.js';
@@ -18,6 +19,7 @@ export const diagnose = (status: Status): readonly Problem[] =>
     ...status.nodes.flatMap((node) => nodeProblems(status, node)),
     ...guardProblems(status),
     ...vipProblems(status),
+    ...standbyVipProblems(status),
     ...localProblems(status),
     ...lagProblems(status),
     ...reloadProblems(status),

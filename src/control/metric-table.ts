@@ -230,6 +230,22 @@ const protection: readonly Metric[] = [
     ['address', 'interface'],
   ),
   gauge(
+    'vipd_standby_vip_held',
+    '1 while this node has the standby VIP; none where none is configured.',
+    ({ report }) => flag(report.standbyVip && report.standbyVip.holder === report.node),
+  ),
+  gauge(
+    'vipd_standby_vip_on_active',
+    '1 while the active has it, for want of a standby that is fit and near enough; none where none is configured.',
+    ({ report }) =>
+      flag(report.standbyVip && report.standbyVip.holder !== null && report.standbyVip.holder === report.active),
+  ),
+  gauge(
+    'vipd_standby_vip_lease_remaining_seconds',
+    'What is left of the lease under which this node has the standby VIP; none where it has not.',
+    ({ report }) => seconds(report.standbyVip?.leftMs ?? null),
+  ),
+  gauge(
     'vipd_semi_sync_enabled',
     '1 while commits on the active wait for the standby; none on the standby.',
     ({ report }) => flag(report.protection.semiSync.on),

@@ -97,6 +97,7 @@ export const allWell: Status = {
       error: '',
     },
   ],
+  standbyVip: null,
   lease: { lengthMs: 300, leftMs: 275 },
   protection: {
     guard: [
@@ -241,6 +242,39 @@ export const STATES = {
       },
       { ...db1, self: false, agent: { reachable: false, heardMsAgo: 95_400, paths: [] } },
     ],
+  },
+  'standby-vip': {
+    ...seenFromDb2(allWell),
+    standbyVip: {
+      holder: 'db2',
+      why: 'this standby is fit, and db1 grants it',
+      vips: [
+        {
+          address: '10.99.0.101/24',
+          interface: 'eth0',
+          present: true,
+          since: moment(60_000),
+          announced: moment(12_000),
+          error: '',
+        },
+      ],
+      maxLagMs: 10_000,
+      leftMs: 251,
+      guard: allWell.protection.guard,
+    },
+  },
+  'standby-vip-on-the-active': {
+    ...withPeer({ holds: [{ name: 'maintenance', why: '' }], unfit: 'maintenance: set by an operator' }),
+    standbyVip: {
+      holder: 'db1',
+      why: 'db2 is not fit: maintenance: set by an operator',
+      vips: [
+        { address: '10.99.0.101/24', interface: 'eth0', present: false, since: null, announced: null, error: 'EPERM' },
+      ],
+      maxLagMs: 10_000,
+      leftMs: 251,
+      guard: [{ name: 'nftables', armed: false, detail: 'table is gone' }],
+    },
   },
   paused: {
     ...allWell,

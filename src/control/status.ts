@@ -34,6 +34,8 @@ export interface Status {
   readonly nodes: readonly NodeStatus[];
   readonly witnesses: readonly WitnessStatus[];
   readonly vips: readonly VipStatus[];
+  /** Null: none is configured. */
+  readonly standbyVip: StandbyVipStatus | null;
   readonly lease: LeaseStatus;
   readonly protection: Protection;
   readonly pause: PauseStatus;
@@ -132,6 +134,19 @@ export interface VipStatus {
   readonly announced: Moment | null;
   /** What went wrong with it last, else empty. */
   readonly error: string;
+}
+
+/** The addresses that follow the standby. */
+export interface StandbyVipStatus {
+  /** Who has it, as far as this node knows; null: nobody. */
+  readonly holder: VoterName | null;
+  /** Why it is there, or why this node does not have it. */
+  readonly why: string;
+  readonly vips: readonly VipStatus[];
+  readonly maxLagMs: Millis;
+  /** Of the lease under which this node has it; null: it has not. */
+  readonly leftMs: Millis | null;
+  readonly guard: readonly GuardLayer[];
 }
 
 /** This node's lease. */

@@ -188,9 +188,12 @@ const checkIpv6Settings = ({ interface: name, address }: VipConfig, { setting }:
 const LISTEN_MS = 100;
 const now = (): number => performance.now();
 
+/** Those of the active, and those of the standby. */
+export const allVips = ({ vips, standbyVip }: VipdConfig): VipdConfig['vips'] => [...vips, ...(standbyVip?.vips ?? [])];
+
 /** Who answers for the VIPs: the active, or nobody while there is none. */
 export const checkHolders = async ({ config, status }: Subject, host: HostNetwork): Promise<readonly Finding[]> => {
-  const vips = config.vips.filter((vip) => host.links.some((link) => link.name === vip.interface && link.up));
+  const vips = allVips(config).filter((vip) => host.links.some((link) => link.name === vip.interface && link.up));
   const tried = 'asked the link who has the VIP';
   if (vips.length === 0) return [skipped('stranger', tried, 'none of its interfaces is up')];
   try {
@@ -210,9 +213,11 @@ export const checkHolders = async ({ config, status }: Subject, host: HostNetwor
         fault('stranger', tried, found, 'find that host (keepalived still running?) and take the address off there'),
       ];
     }
+    // Either node may have the standby VIP.
+    const claimed = answers.find(({ address }) => config.vips.some((vip) => vip.address === address));
     const peerActive = status?.active === config.peer.name;
-    if (status?.active === config.self.name && answers.length > 0) {
-      const found = `${config.peer.name} answers for ${answers[0]?.address}, though this node is active`;
+    if (status?.active === config.self.name && claimed !== undefined) {
+      const found = `${config.peer.name} answers for ${claimed.address}, though this node is active`;
       return [
         fault('stranger', tried, found, `take the address off on ${config.peer.name}; see "vipctl status" there`),
       ];
@@ -221,7 +226,7 @@ export const checkHolders = async ({ config, status }: Subject, host: HostNetwor
       ok(
         'stranger',
         tried,
-        answers.length > 0 ? `${config.peer.name}${peerActive ? ', which is active' : ''}` : 'no other host',
+        claimed !== undefined ? `${config.peer.name}${peerActive ? ', which is active' : ''}` : 'no other host',
       ),
     ];
   } catch (cause) {

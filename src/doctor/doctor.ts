@@ -3,7 +3,7 @@
 import { mtusOf } from '../agent/facts.js';
 import type { VipdConfig } from '../config/types.js';
 import type { Status } from '../control/status.js';
-import { checkGateways, checkHolders, checkOwnAddress, checkVip, readHostNetwork } from './addresses.js';
+import { allVips, checkGateways, checkHolders, checkOwnAddress, checkVip, readHostNetwork } from './addresses.js';
 import { askPeerAgent, askTcp, type Greeted, greetMembers } from './ask.js';
 import { checkDatabase } from './database.js';
 import { type Finding, fault, messageOf, ok, skipped } from './finding.js';
@@ -40,7 +40,7 @@ export const examine = async (options: DoctorOptions): Promise<readonly Finding[
     () => checkState(subject),
     () => checkHooks(subject),
     () => checkOwnAddress(config, host),
-    () => config.vips.flatMap((vip) => checkVip(vip, host)),
+    () => allVips(config).flatMap((vip) => checkVip(vip, host)),
     () => checkHolders(subject, host),
     () => checkGateways(subject, host),
     () => checkMembers(subject),

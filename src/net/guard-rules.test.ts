@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Vip } from './address.js';
-import { guardRules, guardTable } from './guard-rules.js';
+import { guardRules, guardTable, standbyGuard } from './guard-rules.js';
 
 const V4: Vip = { address: '10.99.0.100', prefixLength: 24, family: 4, interface: 'eth0' };
 const V6: Vip = { address: 'FD99::0:100', prefixLength: 64, family: 6, interface: 'eth0' };
@@ -10,8 +10,9 @@ describe('the guard’s transactions', () => {
     expect(guardTable('orders')).toBe('vipd_orders');
     expect(guardTable('web-1.eu')).toBe('vipd_web_2d_1_2e_eu');
     expect(guardTable('a-b')).not.toBe(guardTable('a.b'));
+    expect(guardTable(standbyGuard('orders'))).toBe('vipd_orders_2f_standby');
     expect(() => guardTable('')).toThrow();
-    expect(() => guardTable('x'.repeat(65))).toThrow();
+    expect(() => guardTable('x'.repeat(81))).toThrow();
   });
 
   test('what is opened runs out by itself, in each family and for ARP', () => {

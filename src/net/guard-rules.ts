@@ -25,12 +25,15 @@ const LONGEST_RESET_BYTES = 100;
 /** Before connection tracking (-200) and everybody else's filters: what is dropped here has no effect on them. */
 const PRIORITY = -310;
 /** Of linux/netfilter/nf_tables.h, NFT_NAME_MAXLEN leaves far more; of configuration, groups are shorter. */
-const MAX_GROUP_LENGTH = 64;
+const MAX_GROUP_LENGTH = 80;
 
 const list = (elements: readonly string[]): string => `{ ${elements.join(', ')} }`;
 
 const elementsOf = (elements: readonly string[]): string =>
   elements.length === 0 ? '' : `elements = ${list(elements)};`;
+
+/** The guard of the group's standby VIP; no group has a name like it. */
+export const standbyGuard = (group: string): string => `${group}/standby`;
 
 /** Table names are words; a group may be called `web-1.eu`. Hex keeps two groups apart whose names differ in a sign. */
 export const guardTable = (group: string): string => {

@@ -17,6 +17,8 @@ import type { NetlinkChannel, NetlinkRequest, NetlinkResult } from './netlink-re
 
 export interface VipsOptions {
   readonly vips: readonly Vip[];
+  /** Other VIPs of ours that may be on the same links: no addresses of the host's own. */
+  readonly siblings?: () => readonly Vip[];
   /** Something the operator should know that stops nothing. */
   readonly onNotice?: (text: string) => void;
 }
@@ -150,7 +152,7 @@ const isAheadOfHost = (vip: Vip, index: number, vips: readonly Vip[], all: reado
   );
 };
 
-export const createVips = ({ vips, onNotice = () => undefined }: VipsOptions): Vips => {
+export const createVips = ({ vips, siblings = () => [], onNotice = () => undefined }: VipsOptions): Vips => {
   const names = vips.map(describe).join(', ');
   let opened: NetlinkChannel | undefined;
   const channel = (): NetlinkChannel => {
@@ -169,10 +171,11 @@ export const createVips = ({ vips, onNotice = () => undefined }: VipsOptions): V
 
   const put = (wanted: readonly Vip[], lifetimeSeconds: number | undefined): void => {
     const all = listAddresses(channel());
+    const ours = [...vips, ...siblings()];
     const requests = wanted.flatMap((vip) => {
       const index = requireIndex(vip);
-      const add = addRequest(vip, index, sharesSubnet(vip, index, vips, all), lifetimeSeconds);
-      if (!isAheadOfHost(vip, index, vips, all)) return [{ vip, request: add }];
+      const add = addRequest(vip, index, sharesSubnet(vip, index, ours, all), lifetimeSeconds);
+      if (!isAheadOfHost(vip, index, ours, all)) return [{ vip, request: add }];
       return [
         { vip, request: deleteRequest(vip.address, vip.prefixLength, index) },
         { vip, request: add },

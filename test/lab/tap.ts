@@ -4,7 +4,7 @@ import { decodeBody } from '../../src/wire/decode.js';
 import { readHeader } from '../../src/wire/layout.js';
 import { WireError } from '../../src/wire/wire-error.js';
 import { startTcpdump } from './capture.js';
-import { createLeaseWatch, type LeaseReport, type SeenFrame } from './lease-watch.js';
+import { createLeaseWatch, type LeaseReport, type SeenFrame, type SeenPacket } from './lease-watch.js';
 import { createPcapReader, type PortPacket } from './pcap.js';
 import { ADDRESSES, HOSTS, NODES, type NodeName } from './topology.js';
 import { bearsVip, datagramOf } from './vip-packet.js';
@@ -47,6 +47,8 @@ const nodeAt = (mac: string): NodeName | undefined => NODES.find((node) => ADDRE
 
 export interface TapOptions {
   readonly vips: readonly string[];
+  /** Other addresses, and who is told of each packet from a node that bears one of them. */
+  readonly others?: { readonly vips: readonly string[]; readonly onPacket: (seen: SeenPacket) => void };
   /** Nodes and witnesses of the group. */
   readonly voters: number;
   /** Is told each heartbeat as well. */
@@ -54,7 +56,7 @@ export interface TapOptions {
 }
 
 /** Resolves once packets are being seen. */
-export const startTap = async ({ vips, voters, onFrame }: TapOptions): Promise<Tap> => {
+export const startTap = async ({ vips, voters, others, onFrame }: TapOptions): Promise<Tap> => {
   const watch = createLeaseWatch({ nodes: NODES, voters });
   const reader = createPcapReader((packet) => {
     const datagram = datagramOf(packet);
@@ -66,11 +68,14 @@ export const startTap = async ({ vips, voters, onFrame }: TapOptions): Promise<T
       return;
     }
     const node = nodeAt(packet.mac);
-    const text = packet.direction === 'in' && node !== undefined ? bearsVip(packet, vips) : null;
-    if (node !== undefined && text !== null) watch.packet({ atMs: packet.atMs, node, text });
+    if (packet.direction !== 'in' || node === undefined) return;
+    const text = bearsVip(packet, vips);
+    if (text !== null) watch.packet({ atMs: packet.atMs, node, text });
+    const other = others && bearsVip(packet, others.vips);
+    if (others && other) others.onPacket({ atMs: packet.atMs, node, text: other });
   });
   const options = ['-i', 'any', '-y', 'LINUX_SLL2', '-B', String(BUFFER_KIB), '-w', '-'];
-  const tcpdump = await startTcpdump('switch', options, tapFilter(vips), (stdout) => {
+  const tcpdump = await startTcpdump('switch', options, tapFilter([...vips, ...(others?.vips ?? [])]), (stdout) => {
     stdout.on('data', (chunk: Buffer) => reader.push(chunk));
   });
   return {

@@ -4,7 +4,7 @@ import { run } from './command.js';
 
 export type NodeName = 'db1' | 'db2';
 
-/** `pin1` and `pin2` know the VIP at the hardware address of db1 or db2 for good; `stranger` is in no group. */
+/** `pin1` and `pin2` know the VIPs at the hardware address of db1 or db2 for good; `stranger` is in no group. */
 export type HostName = NodeName | 'w1' | 'client' | 'pin1' | 'pin2' | 'stranger';
 
 /** `switch` holds the bridge, which has the gateway's address. */
@@ -39,6 +39,8 @@ export const GATEWAY = '10.99.0.254';
 export const SWITCH_MAC = '02:99:00:00:00:fe';
 export const VIP4 = '10.99.0.100';
 export const VIP6 = 'fd99::100';
+export const STANDBY_VIP4 = '10.99.0.101';
+export const STANDBY_VIP6 = 'fd99::101';
 /** As ip-address(8) and vipd.yaml write an address of the lab's network. */
 export const withPrefix = (address: string): string => `${address}/${address.includes(':') ? 64 : 24}`;
 
@@ -124,7 +126,9 @@ const pinTo = async (host: HostName, node: NodeName): Promise<void> => {
   const { mac } = ADDRESSES[node];
   await ip(
     host,
-    [VIP4, VIP6].map((vip) => `neighbour replace ${vip} lladdr ${mac} dev eth0 nud permanent`),
+    [VIP4, VIP6, STANDBY_VIP4, STANDBY_VIP6].map(
+      (vip) => `neighbour replace ${vip} lladdr ${mac} dev eth0 nud permanent`,
+    ),
   );
 };
 

@@ -23,6 +23,7 @@ import { SEMI_SYNC_FAULTS } from './semi-sync.js';
 import { SERVER_DISKS } from './server-disk.js';
 import { SERVER_FAULTS } from './servers.js';
 import type { Extent, Scenario } from './stage.js';
+import { STANDBY_VIP } from './standby-vip.js';
 import { starvation } from './starved.js';
 import { STRANGERS } from './stranger.js';
 import { WITNESS_FAULTS } from './witness.js';
@@ -51,7 +52,14 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...BEHIND,
     ...SEMI_SYNC_FAULTS,
     ...SERVER_DISKS,
-  ].sort((a, b) => Number.parseInt(a.id, 10) - Number.parseInt(b.id, 10) || a.id.localeCompare(b.id));
+    ...STANDBY_VIP,
+  ].sort((a, b) => numberOf(a) - numberOf(b) || a.id.localeCompare(b.id));
+
+/** Those of no number in the list of faults come last. */
+const numberOf = ({ id }: Scenario): number => {
+  const number = Number.parseInt(id, 10);
+  return Number.isNaN(number) ? Number.MAX_SAFE_INTEGER : number;
+};
 
 interface RunOptions {
   readonly only?: readonly string[];

@@ -10,6 +10,7 @@ import { loadCredentials } from '../../mysql/credentials.js';
 import { createDatabase } from '../../mysql/database.js';
 import { localTarget } from '../../mysql/target.js';
 import { createGuard } from '../../net/guard.js';
+import { standbyGuard } from '../../net/guard-rules.js';
 import { createSocketDestroyer } from '../../net/sockets.js';
 import { createVips } from '../../net/vip.js';
 import { agentLockPath } from './agent-lock.js';
@@ -47,7 +48,13 @@ const attempt = async (what: string, work: () => Promise<string>): Promise<boole
   }
 };
 
-const dropAddresses = async ({ group, guard: kind, vips: configured }: VipdConfig): Promise<string> => {
+const dropAddresses = async ({ group, guard, vips, standbyVip }: VipdConfig): Promise<string> => {
+  const reset = await dropSet(group, guard, vips);
+  const standby = standbyVip ? await dropSet(standbyGuard(group), guard, standbyVip.vips) : 0;
+  return `VIPs off, ${reset + standby} connections reset`;
+};
+
+const dropSet = async (group: string, kind: VipdConfig['guard'], configured: VipdConfig['vips']): Promise<number> => {
   const guard = kind === 'nftables' ? createGuard({ group, vips: configured, now: boottimeMs }) : null;
   const sockets = createSocketDestroyer({ vips: configured, onUnsupported: () => undefined });
   const vips = createVips({ vips: configured });
@@ -59,7 +66,7 @@ const dropAddresses = async ({ group, guard: kind, vips: configured }: VipdConfi
   sockets.close();
   vips.close();
   guard?.close();
-  return `VIPs off, ${reset} connections reset`;
+  return reset;
 };
 
 const fenceDatabase = async (config: VipdConfig): Promise<string> => {

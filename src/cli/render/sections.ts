@@ -59,13 +59,20 @@ export const witnessTable = (status: Status): Table => ({
   ]),
 });
 
-export const vipTable = (status: Status): Table => ({
+export const vipTable = (status: Status): Table =>
+  addressTable('VIP', status, status.vips, status.active === status.node);
+
+/** Without rows where none is configured. */
+export const standbyVipTable = (status: Status): Table =>
+  addressTable('STANDBY VIP', status, status.standbyVip?.vips ?? [], status.standbyVip?.holder === status.node);
+
+const addressTable = (heading: string, status: Status, vips: Status['vips'], wanted: boolean): Table => ({
   overflow: 'cut',
-  headings: ['VIP', 'INTERFACE', 'HERE', 'SINCE', 'ANNOUNCED'],
-  rows: status.vips.map((vip) => [
+  headings: [heading, 'INTERFACE', 'HERE', 'SINCE', 'ANNOUNCED'],
+  rows: vips.map((vip) => [
     vip.address,
     vip.interface,
-    presenceCell(status, vip.present),
+    presenceCell(wanted, vip.present),
     vip.since === null ? NONE : formatWall(vip.since.wall),
     vip.announced === null ? NONE : `${formatElapsed(status.now.bootMs - vip.announced.bootMs)} ago`,
   ]),
@@ -78,6 +85,7 @@ type Labelled = readonly [label: string, text: string, below?: readonly string[]
 export const detailSection = (status: Status, view: View): readonly string[] => {
   const labelled: readonly Labelled[] = [
     ['Lease', leaseText(status)],
+    ...standbyVipLine(status),
     ['Guard', status.protection.guard.map((l) => `${l.name} ${l.armed ? 'armed' : 'NOT ARMED'}`).join(', ') || 'none'],
     ['Partition', partitionText(status)],
     ['Semi-sync', semiSyncText(status)],
@@ -161,11 +169,13 @@ const heardCell = (reachable: boolean, heardMsAgo: number | null): Cell => {
   return { text, tone: reachable ? 'plain' : 'bad' };
 };
 
-const presenceCell = (status: Status, present: boolean): CellInput => {
-  const wanted = status.active === status.node;
+const presenceCell = (wanted: boolean, present: boolean): CellInput => {
   const text = present ? 'present' : 'absent';
   return present === wanted ? text : { text: text.toUpperCase(), tone: 'bad' };
 };
+
+const standbyVipLine = ({ standbyVip }: Status): readonly Labelled[] =>
+  standbyVip === null ? [] : [['Standby VIP', `with ${standbyVip.holder ?? 'nobody'}: ${standbyVip.why}`]];
 
 const leaseText = ({ lease }: Status): string => {
   const length = formatElapsed(lease.lengthMs);

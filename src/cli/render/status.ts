@@ -3,7 +3,15 @@
 import { diagnose, headline, type Problem, type Severity } from '../../control/diagnosis.js';
 import { formatAge } from '../../control/elapsed.js';
 import type { Status } from '../../control/status.js';
-import { changeSection, dataTable, detailSection, nodeTable, vipTable, witnessTable } from './sections.js';
+import {
+  changeSection,
+  dataTable,
+  detailSection,
+  nodeTable,
+  standbyVipTable,
+  vipTable,
+  witnessTable,
+} from './sections.js';
 import type { Tone } from './style.js';
 import { renderTable, type Table, type View } from './table.js';
 import { hang, printable } from './text.js';
@@ -27,6 +35,7 @@ export const renderStatus = (status: Status, view: View): readonly string[] => {
     tableBlock(dataTable(status), view),
     tableBlock(witnessTable(status), view),
     tableBlock(vipTable(status), view),
+    tableBlock(standbyVipTable(status), view),
     detailSection(status, view),
     changeSection(status, view),
   ];
