@@ -36,6 +36,7 @@ export const initialStandbyVip = (config: CoreConfig, stored: VoterRecord | null
     asks: [],
     granted: 0,
     stepId: null,
+    givenUpId: null,
     shutBy: Number.NEGATIVE_INFINITY,
     offRetryAt: now,
     told: false,
@@ -120,7 +121,7 @@ export const dropStandbyVip = (turn: Turn, why: string): void => {
   const shutBy = config.promiseMs === config.leaseMs ? until : until + config.promiseMs;
   const stepId = standbyVipOff(turn);
   change(turn, { phase: 'dropping', stepId, shutBy, asks: [], eligibleSince: null, why });
-  change(turn, { until: Number.NEGATIVE_INFINITY });
+  change(turn, { until: Number.NEGATIVE_INFINITY, givenUpId: v.phase === 'taking' ? v.stepId : null });
   journal(turn, { kind: 'notice', cause: 'standby-vip', text: `gives the standby VIP up: ${why}` });
 };
 
@@ -165,7 +166,9 @@ export const onGrant = (turn: Turn, grant: Grant): void => {
 /** True when the outcome belonged to it. */
 export const onStandbyVipOutcome = (turn: Turn, id: number, outcome: Outcome): boolean => {
   const { standbyVip: v } = turn.s;
-  if (!v || v.stepId !== id) return false;
+  // One that ended just before it was given up says nothing any more.
+  if (v?.givenUpId === id) return true;
+  if (v?.stepId !== id) return false;
   if (v.phase === 'taking') onTaken(turn, v, outcome);
   else onDropped(turn, outcome);
   return true;

@@ -309,6 +309,8 @@ export interface StandbyVip {
   /** The newest BEAT that was granted. */
   readonly granted: number;
   readonly stepId: number | null;
+  /** The step that was to put it on and was given up last. */
+  readonly givenUpId: number | null;
   /** While dropping: the kernel lets nothing through any more from then on, whatever became of the step. */
   readonly shutBy: Instant;
   readonly offRetryAt: Instant;
