@@ -35,7 +35,7 @@ export const createStandbyAddress = (config: VipdConfig, options: StandbyAddress
     present,
     close,
     on: async (signal, leaseUntil) => {
-      const nobody = await holder.probe();
+      const nobody = await holder.probe.ask(false);
       if (!nobody.ok || signal.aborted) return nobody;
       return holder.on(leaseUntil());
     },

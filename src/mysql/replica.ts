@@ -226,13 +226,19 @@ export const stopChannel = async (context: StepContext): Promise<Outcome> => {
 };
 
 /** As the active: pull from the standby, which was judged clean. */
-export const openReverse = async (context: StepContext): Promise<Outcome> => {
+export const openReverse = (context: StepContext): Promise<Outcome> => startConfigured(context, dropGivenUp);
+
+/** The channel that is configured here, after what came of it was judged. */
+export const startConfigured = async (
+  context: StepContext,
+  before: (context: StepContext, status: ServerStatus) => Promise<void> = async () => undefined,
+): Promise<Outcome> => {
   const status = await context.flavour.readStatus(askCommand(context));
   if (status.channel === undefined) return failed('no channel is configured here');
   if (status.channel.io === 'running' && status.channel.sql === 'running') {
     return { ok: true, detail: 'the reverse channel runs', position: status.position };
   }
-  await dropGivenUp(context, status);
+  await before(context, status);
   return await startChannel(context, status, true);
 };
 

@@ -2,15 +2,22 @@
 
 import type { Outcome } from '../core/event.js';
 import type { Link } from './links.js';
-import { openReverse } from './replica.js';
+import { startConfigured } from './replica.js';
+import type { StepContext } from './step.js';
 
 /** `aside` takes a statement of `command` back that waits too long. What comes of it was judged before. */
-export const startByHand = (command: Link, aside: Link, signal: AbortSignal, nowMs: () => number): Promise<Outcome> =>
-  openReverse({
+export const startByHand = (
+  command: Link,
+  aside: Link,
+  login: StepContext['login'],
+  signal: AbortSignal,
+  nowMs: () => number,
+): Promise<Outcome> =>
+  startConfigured({
     flavour: command.flavour,
     command: command.session,
     aside: aside.session,
-    ownUser: '',
+    login,
     signal,
     nowMs,
     progress: () => undefined,

@@ -52,6 +52,7 @@ const IDLE_BEAT: Beat = {
   position: 'mariadb:0-1-123456789',
   readOnly: false,
   replicating: true,
+  standbyVip: false,
   lagMs: 0,
   progress: '',
   pause: { version: 0, on: false, leftMs: -1 },

@@ -22,7 +22,8 @@ export const installByReadme = async (machines: Machines, { packages }: Ground):
   const blocks = installBlocks();
   for (const block of blocks) {
     // "The first waits for the second": on all at once.
-    if (block.text.includes('replication setup')) await Promise.all(ORDER.map((name) => carryOut(block, machines[name])));
+    if (block.text.includes('replication setup'))
+      await Promise.all(ORDER.map((name) => carryOut(block, machines[name])));
     else for (const name of ORDER) await carryOut(block, machines[name]);
     // "Made once and copied to all three": before it is given to the witness's user there.
     if (block.text.includes(`> ${KEY}`)) await copyKey(block, machines);

@@ -71,6 +71,9 @@ export const openLocalNode = async (what: string, configPath: string, socket: st
   };
 };
 
+/** How programs of the server log in as the agent does. */
+export const agentLogin = ({ config, credentials }: LocalNode) => ({ target: localTarget(config), credentials });
+
 const askStatus = async (socket: string): Promise<Status> => {
   const answer = await request(socket, { request: 'status' }, { timeoutMs: QUESTION_TIMEOUT_MS });
   if (answer.kind === 'no-agent') throw new CommandError(answer.text, EXIT_NO_AGENT);

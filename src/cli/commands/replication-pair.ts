@@ -15,7 +15,7 @@ import { startByHand } from '../../mysql/start-by-hand.js';
 import { PROMPT_MS, REPLICA_CONTROL_MS } from '../../mysql/step.js';
 import { peerTarget } from '../../mysql/target.js';
 import { QUESTION_TIMEOUT_MS } from './ask.js';
-import { CommandError } from './local-node.js';
+import { agentLogin, CommandError } from './local-node.js';
 import { carryOut, type Site } from './replication-site.js';
 
 const LOGIN_MS = 3_000;
@@ -130,7 +130,7 @@ const start = async (site: Site): Promise<void> => {
   }
   const aside = await login();
   try {
-    const outcome = await startByHand(admin, aside, signal, boottimeMs);
+    const outcome = await startByHand(admin, aside, agentLogin(node), signal, boottimeMs);
     if (!outcome.ok) throw new CommandError(`the channel is set up, and does not run: ${outcome.detail}`);
     say(`${self.name} replicates from ${peer.name}`);
   } finally {

@@ -15,7 +15,7 @@ import { printable } from '../render/text.js';
 import { QUESTION_TIMEOUT_MS } from './ask.js';
 import { withNode } from './divergence.js';
 import { EXIT_DONE, type ExitStatus } from './exit-status.js';
-import { CommandError, isStatus, type LocalNode, type NodeContext } from './local-node.js';
+import { agentLogin, CommandError, isStatus, type LocalNode, type NodeContext } from './local-node.js';
 import { printLines } from './terminal.js';
 
 const LOGIN_MS = 3_000;
@@ -57,6 +57,7 @@ const readFacts = async (node: LocalNode, own: Link, socket: string): Promise<Re
   const ask: Ask = (sql) => own.session.query(sql, PROMPT_MS);
   const agent = await askAgent(socket);
   const status = await flavour.readStatus(ask);
+  const { stored } = await flavour.readRelayLogs(ask, status.position);
   const applierError = applierErrorOf(status.channel);
   const peerPosition = (await readPeerPosition(node)) || (agent?.nodes.find((one) => !one.self)?.position ?? '');
   const active = agent?.nodes.find((one) => one.self)?.active ?? !status.readOnly;
@@ -67,7 +68,7 @@ const readFacts = async (node: LocalNode, own: Link, socket: string): Promise<Re
     active,
     channel: status.channel,
     position: active ? await flavour.readPosition(ask) : status.position,
-    stored: await flavour.readRelayLogs(ask),
+    stored,
     peerPosition,
     applierError,
     stoppedAt: applierError === '' ? '' : await findStoppedTransaction(ask, flavour.name, applierError),
@@ -104,7 +105,7 @@ const restart = async (node: LocalNode, own: Link, tls: boolean, signal: AbortSi
   try {
     await session.query(flavour.stopReplica, REPLICA_CONTROL_MS);
     if (tls) await session.query(`${flavour.configureChannel} ${USE_TLS[wordOf(own)]}`, PROMPT_MS);
-    const outcome = await startByHand(own, aside, signal, boottimeMs);
+    const outcome = await startByHand(own, aside, agentLogin(node), signal, boottimeMs);
     if (outcome.ok) return;
     throw new CommandError(`it does not run: ${outcome.detail}${nextAfter(outcome.detail, peer.name)}`);
   } finally {
