@@ -124,7 +124,26 @@ export const considerSemiSync = (turn: Turn): void => {
   if (owner.sync && (!wanted || !inForce)) return recordServed(turn, false);
   if (!inForce && owner.syncFrom !== '') set(turn, { owner: { ...owner, syncFrom: '' } });
   if (!owner.sync && wanted && inForce) return recordSyncOnceCaughtUp(turn, owner);
-  if (wanted !== inForce && turn.now >= owner.stepRetryAt) switchSemiSync(turn, wanted);
+  if (!wanted || inForce) noteAttached(turn, '');
+  if (wanted === inForce || turn.now < owner.stepRetryAt) return;
+  if (!wanted || receivesAnew(turn)) switchSemiSync(turn, wanted);
+};
+
+/**
+ * Attached is not yet receiving: where its host died, the server may go on serving the connection that died with it, and
+ * neither serve the new one nor end the old one for as long as TCP tries. Nothing would be acknowledged meanwhile.
+ */
+const receivesAnew = (turn: Turn): boolean => {
+  const { s, now } = turn;
+  const attachedAt = s.owner?.attachedAt ?? '';
+  if (attachedAt === '') noteAttached(turn, s.database.position);
+  const peer = livePeer(s, now);
+  return peer !== null && containsPosition(peer.position, attachedAt);
+};
+
+const noteAttached = (turn: Turn, attachedAt: Position): void => {
+  const { owner } = turn.s;
+  if (owner && owner.attachedAt !== attachedAt) set(turn, { owner: { ...owner, attachedAt } });
 };
 
 /** What was committed before semi-sync came into force waited for nobody: the standby must be seen to have it. */
@@ -140,7 +159,7 @@ const switchSemiSync = (turn: Turn, on: boolean): void => {
   if (owner) set(turn, { owner: { ...owner, semiSyncStep: run(turn, { name: 'database-semi-sync', on }) } });
 };
 
-/** The standby is heard, replicates, and has all that was committed a moment ago; while in sync, it is attached. */
+/** The standby is heard, replicates and is not far behind; while in sync, it is attached. */
 const standbyAttached = (turn: Turn): boolean => {
   const { s, now } = turn;
   const peer = livePeer(s, now);

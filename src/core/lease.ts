@@ -22,6 +22,7 @@ export const newOwnership = (term: number, leaseUntil: number, reason: string): 
   sync: false,
   recording: null,
   syncFrom: '',
+  attachedAt: '',
   semiSyncStep: null,
   wentDownAt: null,
   reopenStep: null,

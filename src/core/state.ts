@@ -156,6 +156,8 @@ export interface Ownership {
   } | null;
   /** Where we stood when semi-sync had come into force; empty: it is not, or that was not seen yet. */
   readonly syncFrom: Position;
+  /** Where we stood when the standby was seen to be attached, with semi-sync off; empty: it is not, or semi-sync is on. */
+  readonly attachedAt: Position;
   readonly semiSyncStep: number | null;
   /**
    * Where the server stood when it went down while this term served: started anew it is read-only by its configuration, and by
