@@ -13,7 +13,7 @@ import type { LagSources } from './lag-sources.js';
 import { createLinks, type Link, type LinkName } from './links.js';
 import { openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
-import { catchUp, follow, openReverse, stopChannel } from './replica.js';
+import { catchUp, follow, giveUpChannel, openReverse } from './replica.js';
 import { createServerProcess } from './server-process.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS, type StepContext } from './step.js';
 
@@ -274,7 +274,7 @@ const carryOut = (step: DatabaseStep, stallMs: number, keeper: EventKeeper, cont
     case 'database-catch-up':
       return catchUp(context, step.target, step.stop, stallMs);
     case 'database-stop-channel':
-      return stopChannel(context);
+      return giveUpChannel(context);
     case 'database-open':
       return openForClients(context);
     case 'database-follow':

@@ -140,8 +140,8 @@ export interface Flavour {
   readonly startReplica: string;
   /** Applies what lies in the relay logs and nothing else. Absent where it would throw that away (mysql.md, relay logs). */
   readonly startApplier?: string;
-  /** Throws away what lies in the relay logs, and keeps the channel. Absent where `startReplica` does. */
-  readonly dropRelayLogs?: string;
+  /** With both threads stopped: throws away what lies in the relay logs, and forgets what stopped the applier. */
+  readonly dropRelayLogs: string;
   /** How an operator sets up the channel. */
   readonly configureChannel: string;
   /** Which server committed this GTID; empty: it is none. */

@@ -88,6 +88,7 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     stopReplica: 'STOP SLAVE',
     startReplica: 'START SLAVE',
     configureChannel: 'CHANGE MASTER TO',
+    dropRelayLogs: 'CHANGE MASTER TO MASTER_USE_GTID=slave_pos',
     originOf: (gtid) => /^\d+-(\d+)-\d+$/.exec(gtid)?.[1] ?? '',
     realign,
     salvage: SALVAGE,

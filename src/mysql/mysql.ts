@@ -51,6 +51,7 @@ interface Dialect {
   readonly configureChannel: string;
   /** The variable that says how many threads apply. */
   readonly workers: string;
+  readonly dropRelayLogs: string;
   readonly columns: ChannelColumns;
 }
 
@@ -59,6 +60,7 @@ const NEWER: Dialect = {
   source: 'SOURCE',
   configureChannel: 'CHANGE REPLICATION SOURCE TO',
   workers: 'replica_parallel_workers',
+  dropRelayLogs: 'CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1',
   columns: {
     receiver: 'Replica_IO_Running',
     applier: 'Replica_SQL_Running',
@@ -72,6 +74,7 @@ const OLDER: Dialect = {
   source: 'MASTER',
   configureChannel: 'CHANGE MASTER TO',
   workers: 'slave_parallel_workers',
+  dropRelayLogs: 'CHANGE MASTER TO MASTER_AUTO_POSITION=1',
   columns: {
     receiver: 'Slave_IO_Running',
     applier: 'Slave_SQL_Running',
@@ -121,8 +124,8 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     stopReplica: `STOP ${dialect.replica}`,
     startReplica: `START ${dialect.replica}`,
     startApplier: `START ${dialect.replica} SQL_THREAD`,
-    // The connection's settings stay (manual, RESET REPLICA); what is wanted again comes by auto-position.
-    dropRelayLogs: `RESET ${dialect.replica}`,
+    // Whatever it sets, it purges them (manual), and needs no RELOAD as RESET REPLICA does.
+    dropRelayLogs: dialect.dropRelayLogs,
     configureChannel: dialect.configureChannel,
     originOf: (gtid) => gtid.slice(0, Math.max(0, gtid.indexOf(':'))),
     // GTID sets hold what this server wrote itself, so nothing is sent twice.

@@ -219,36 +219,26 @@ const judgeExtra = (extra: string, channel: Channel, flavour: Flavour): Outcome 
   return failed(`the known position of the active is older than what came from it (${extra}); asked too early`);
 };
 
-/** Pull from nobody any more, with whatever is received and not applied. */
-export const stopChannel = async (context: StepContext): Promise<Outcome> => {
+/**
+ * By an operator's word: go on without what was received and not applied. Were it kept, this node could not take its own
+ * place again as long as it cannot be applied, and a channel that is started later would apply it beside clients' writes.
+ */
+export const giveUpChannel = async (context: StepContext): Promise<Outcome> => {
+  const { dropRelayLogs, readPosition } = context.flavour;
   await shut(context);
-  return { ok: true, detail: 'channel stopped', position: await context.flavour.readPosition(askCommand(context)) };
+  await askPatiently(context, dropRelayLogs, REPLICA_CONTROL_MS);
+  const position = await readPosition(askCommand(context));
+  return { ok: true, detail: 'channel stopped, its relay logs dropped', position };
 };
 
 /** As the active: pull from the standby, which was judged clean. */
-export const openReverse = (context: StepContext): Promise<Outcome> => startConfigured(context, dropGivenUp);
-
-/** The channel that is configured here, after what came of it was judged. */
-export const startConfigured = async (
-  context: StepContext,
-  before: (context: StepContext, status: ServerStatus) => Promise<void> = async () => undefined,
-): Promise<Outcome> => {
+export const openReverse = async (context: StepContext): Promise<Outcome> => {
   const status = await context.flavour.readStatus(askCommand(context));
   if (status.channel === undefined) return failed('no channel is configured here');
   if (status.channel.io === 'running' && status.channel.sql === 'running') {
     return { ok: true, detail: 'the reverse channel runs', position: status.position };
   }
-  await before(context, status);
   return await startChannel(context, status, true);
-};
-
-/** What an operator gave up with `promote --accept-loss` lies there still, and would be applied beside clients' writes. */
-const dropGivenUp = async (context: StepContext, { channel, position }: ServerStatus): Promise<void> => {
-  const { flavour } = context;
-  if (flavour.dropRelayLogs === undefined || channel?.io !== 'stopped' || channel.sql !== 'stopped') return;
-  const { stored } = await flavour.readRelayLogs(askAside(context), position);
-  if (differencePosition(stored, position) !== '')
-    await askPatiently(context, flavour.dropRelayLogs, REPLICA_CONTROL_MS);
 };
 
 /** ER_MASTER_FATAL_ERROR_READING_BINLOG: among others, the source has not reached the position we start from. */

@@ -2,7 +2,7 @@
 
 import type { Outcome } from '../core/event.js';
 import type { Link } from './links.js';
-import { startConfigured } from './replica.js';
+import { openReverse } from './replica.js';
 import type { StepContext } from './step.js';
 
 /** `aside` takes a statement of `command` back that waits too long. What comes of it was judged before. */
@@ -13,7 +13,7 @@ export const startByHand = (
   signal: AbortSignal,
   nowMs: () => number,
 ): Promise<Outcome> =>
-  startConfigured({
+  openReverse({
     flavour: command.flavour,
     command: command.session,
     aside: aside.session,
