@@ -1,9 +1,19 @@
 /** Opens a server for clients, proven by a write; and switches semi-sync. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
 import type { Session } from './connection.js';
 import { asDatabaseError, DatabaseError, NO_SUCH_DATABASE, NO_SUCH_TABLE } from './errors.js';
-import { askCommand, failed, PROBE_WRITE_MS, PROMPT_MS, SEMI_SYNC_OFF_MS, type StepContext } from './step.js';
+import { dumpSessions } from './sessions.js';
+import {
+  askCommand,
+  failed,
+  PROBE_WRITE_MS,
+  PROMPT_MS,
+  RELEASE_PAUSE_MS,
+  SEMI_SYNC_OFF_MS,
+  type StepContext,
+} from './step.js';
 
 /** One row, kept out of the binary log and so out of replication; each server has its own. */
 const PROBE_WRITE = `INSERT INTO vipd.vipd_probe (id, writes) VALUES (1, 1) ON DUPLICATE KEY UPDATE writes = writes + 1`;
@@ -60,9 +70,23 @@ export const switchSemiSync = async (context: StepContext, on: boolean): Promise
       ? failed('the server has no semi-synchronous replication: load its plugin')
       : { ok: true, detail: 'not there' };
   }
+  if (!on && semiSync.fallBackAlone !== undefined) await releaseCommits(context, semiSync.fallBackAlone);
   for (const statement of on ? semiSync.on : [semiSync.off]) await context.command.query(statement, SEMI_SYNC_OFF_MS);
   const status = await context.flavour.readStatus(askCommand(context));
   if (status.semiSync !== on)
     return failed(`semi-sync was switched ${on ? 'on' : 'off'}, yet the server says otherwise`);
   return { ok: true, detail: on ? `on, ${status.semiSyncReplicas} replicas acknowledge` : 'off' };
+};
+
+/**
+ * Ends the connections of replicas, with which semi-sync ends by itself: that holds up nobody, where switching it off would
+ * hold up every login for up to a second. The pause lets its thread for acknowledgements find that nobody is left, after
+ * which it can be switched off without that. A replica that is there connects again at once.
+ */
+const releaseCommits = async (context: StepContext, fallBackAlone: string): Promise<void> => {
+  const ask = askCommand(context);
+  await ask(fallBackAlone);
+  const sessions = await context.flavour.listSessions(ask);
+  for (const { id } of dumpSessions(sessions)) await ask(`KILL ${id}`).catch(() => undefined);
+  await sleep(RELEASE_PAUSE_MS);
 };

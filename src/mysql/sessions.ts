@@ -31,6 +31,10 @@ export const clientSessions = (sessions: readonly ServerSession[], ownUser: stri
       session.user !== ownUser,
   );
 
+/** Those that read our binary log. */
+export const dumpSessions = (sessions: readonly ServerSession[]): readonly ServerSession[] =>
+  sessions.filter(({ command }) => DUMP_COMMANDS.has(command));
+
 /** How many sessions a message names before it only counts. */
 const NAMED_SESSIONS = 5;
 

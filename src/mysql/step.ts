@@ -30,6 +30,8 @@ export const FENCE_READ_ONLY_MS = 5_000;
 export const FENCE_ACKNOWLEDGED_MS = 200;
 /** Switching semi-sync off; MySQL takes up to a second. */
 export const SEMI_SYNC_OFF_MS = 5_000;
+/** Longer than MySQL's thread for acknowledgements sleeps: a second (semisync_source_ack_receiver.cc). */
+export const RELEASE_PAUSE_MS = 1_200;
 /** Until no client session is left. */
 export const KILL_SESSIONS_MS = 3_000;
 /** START and STOP of replication threads wait for the running event, and the receiver for its socket. */
