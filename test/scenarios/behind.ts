@@ -79,6 +79,15 @@ const promoteByHand = async (stage: Stage, node: NodeName, words: RegExp): Promi
   return announced;
 };
 
+/** What was given up stands in nobody's way any more: it needs no second word. */
+const takesItsPlaceAgain = async ({ lab, fault, untilActive }: Stage, node: NodeName): Promise<void> => {
+  await fault(`kill -9 the agent of ${node}, and start it again`, async () => {
+    await lab.agent[node].stop('SIGKILL');
+    lab.agent[node].start();
+  });
+  await untilActive(node);
+};
+
 /** How far back from the active's death the announced loss reaches. */
 const reachOf = (announced: string): number => {
   if (announced.includes('an unknown part')) return Number.POSITIVE_INFINITY;
@@ -137,6 +146,7 @@ const brokenApplier = async (stage: Stage): Promise<void> => {
   const diedAt = await power(stage);
   await staysHeld(stage, standby, 'replication', DUPLICATE_KEY);
   const announced = await promoteByHand(stage, standby, DUPLICATE_KEY);
+  await takesItsPlaceAgain(stage, standby);
   await lab.powerOn(active);
   await heldBy(stage, active, 'quarantined');
   await checkAnnounced(stage, standby, announced, diedAt);
@@ -154,7 +164,8 @@ const brokenChannel = async (stage: Stage): Promise<void> => {
   // The last that was received is older than the cut by no more than what a BEAT takes, and the lease is added.
   const most = monotonicMs() - brokenAt + 2 * (await lab.status(standby)).lease.lengthMs;
   const named = reachOf(why);
-  if (named < BROKEN_MS || named > most)
+  // Nothing was committed as long as the active still waited for the standby, and so nothing lost.
+  if (named < BROKEN_MS / 2 || named > most)
     throw new Error(`the channel was broken for ${brokenMs.toFixed(0)} ms; the loss named is ${named} ms`);
   await lab.heal();
   const announced = await promoteByHand(stage, standby, /up to the last \d+ ms/);
@@ -215,12 +226,22 @@ const watchOpening = ({ lab, standby }: Stage, received: string): (() => Promise
 /** From mark to mark. Answers at each what was left to apply, as the status told it. */
 const applyInStretches = async ({ lab, standby, goOn }: Stage, brakes: Brakes): Promise<readonly number[]> => {
   const left: number[] = [];
-  for (let mark = 1; mark < STRETCHES; mark += 1) {
-    await brakes.letPast();
-    await goOn(STAND_MS);
+  const told = async (): Promise<number | undefined> => {
     const { role, progress } = (await selfOf(lab, standby)) ?? {};
-    if (role !== 'promoting') throw new Error(`${standby} is ${role} at mark ${mark + 1} of ${STRETCHES}`);
-    left.push(Number(/(\d+) transactions to apply/.exec(progress ?? '')?.[1] ?? Number.NaN));
+    const count = /(\d+) transactions to apply/.exec(progress ?? '')?.[1];
+    return role === 'promoting' && count !== undefined ? Number(count) : undefined;
+  };
+  for (let mark = 2; mark <= STRETCHES; mark += 1) {
+    await brakes.letPast();
+    await waitFor(
+      async () => ((await told()) ?? Number.POSITIVE_INFINITY) < (left.at(-1) ?? Number.POSITIVE_INFINITY),
+      `${standby} tells of progress at mark ${mark} of ${STRETCHES}, after ${left.join(' ')}`,
+      PATIENCE_MS,
+    );
+    await goOn(STAND_MS);
+    const count = await told();
+    if (count === undefined) throw new Error(`${standby} is not promoting any more at mark ${mark} of ${STRETCHES}`);
+    left.push(count);
   }
   return left;
 };
