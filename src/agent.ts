@@ -11,6 +11,7 @@ import { collectFacts, DOCTOR } from './agent/facts.js';
 import { createHeartbeats } from './agent/heartbeats.js';
 import { createHookFailures } from './agent/hook-failures.js';
 import { createHttp } from './agent/http.js';
+import { createLongPositions, POSITION } from './agent/long-positions.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
 import { createReloader } from './agent/reload.js';
@@ -122,7 +123,14 @@ export const createAgent = (options: AgentOptions): Agent => {
 
   const emit = (event: Event): void => loop.dispatch(event);
 
-  const heartbeats = createHeartbeats({ config, now: boottimeMs, emit, log });
+  const positions = createLongPositions({
+    ask: (purpose, request, askOptions) =>
+      channel?.ask(purpose, request, askOptions) ?? Promise.reject(new Error('the agent is starting')),
+    now: boottimeMs,
+    warn: (text) => log.warn(text),
+  });
+
+  const heartbeats = createHeartbeats({ config, now: boottimeMs, emit, positions, log });
 
   const address = createAddressHolder({
     group: config.group,
@@ -300,6 +308,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     steps?.cancelAll();
     stopSalvage();
     divergenceKeeper.stop();
+    positions.stop();
     heartbeats.close();
     const gone = [vipOff(), standbyVipOff()];
     const closing = [...gone, channel?.close(), database?.stop(), control.close(), journal.close(), http?.close()];
@@ -349,6 +358,7 @@ export const createAgent = (options: AgentOptions): Agent => {
             isActive: () => loop.state()?.role === 'active',
             log: (level, fields, text) => log[level](fields, text),
           }),
+          [POSITION]: positions.handler,
           [DOCTOR]: async () => collectFacts(options.version, inForce.config, loop.state(), boottimeMs(), Date.now()),
         },
         nowMs: boottimeMs,

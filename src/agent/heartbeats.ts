@@ -9,6 +9,7 @@ import type { Logger } from '../host/log.js';
 import { createPaths, type PathOptions, type PathStats, type Remote } from '../net/paths.js';
 import { createLink, type Link } from '../wire/link.js';
 import { createFrameVoter } from '../witness/voter.js';
+import type { LongPositions } from './long-positions.js';
 
 export interface Heartbeats {
   readonly link: Link;
@@ -26,10 +27,12 @@ export interface HeartbeatsOptions {
   readonly config: VipdConfig;
   readonly now: () => Instant;
   readonly emit: (event: Event) => void;
+  /** What a frame is too short for. */
+  readonly positions: Pick<LongPositions, 'shorten' | 'restore'>;
   readonly log: Logger;
 }
 
-export const createHeartbeats = ({ config, now, emit, log }: HeartbeatsOptions): Heartbeats => {
+export const createHeartbeats = ({ config, now, emit, positions, log }: HeartbeatsOptions): Heartbeats => {
   const peer = config.peer.name;
   const others = [peer, ...config.witnesses.map((witness) => witness.name)];
   const lastSent = new Map<VoterName, Message>();
@@ -52,7 +55,7 @@ export const createHeartbeats = ({ config, now, emit, log }: HeartbeatsOptions):
     if (genuine && opened.from === peer) heard.set(remote.path, now());
     switch (opened.type) {
       case 'message':
-        return emit({ type: 'message', from: opened.from, message: opened.message });
+        return emit({ type: 'message', from: opened.from, message: positions.restore(opened.message) });
       case 'hello':
         // On every path: the one it came by may be deaf the other way.
         return paths.send(opened.to, opened.datagram);
@@ -85,7 +88,7 @@ export const createHeartbeats = ({ config, now, emit, log }: HeartbeatsOptions):
   return {
     link,
     start: paths.start,
-    send: (to, message) => voters.get(to)?.send(message),
+    send: (to, message) => voters.get(to)?.send(positions.shorten(message)),
     paths: paths.stats,
     heard,
     close: paths.close,

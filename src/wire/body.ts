@@ -4,7 +4,7 @@ import type { Session } from './layout.js';
 
 /**
  * Longest position in a frame. A longer one, or one for which the frame has no room left, is sent as '' (unknown): half
- * a GTID set is another set. Whoever needs it asks over the agents' TCP connection. In a BEAT the final position has
+ * a GTID set is another set. Nodes tell a longer one by a base (agent/long-positions.ts). In a BEAT the final position has
  * the first claim to the room, then the applied one, then the present one.
  */
 export const POSITION_MAX_BYTES = 1024;

@@ -32,6 +32,8 @@ const accounts = (kind: ServerKind): readonly string[] => [
 export const SERVER_IDS = { db1: 1, db2: 2 } as const satisfies Record<NodeName, number>;
 
 export interface DatabaseOptions {
+  /** It holds what many others committed. */
+  readonly longHistory?: boolean;
   /** Put before its command. */
   readonly wrap?: readonly string[];
   /** As just installed, with these settings. */
@@ -43,7 +45,7 @@ export const startDatabase = async (
   kind: ServerKind,
   node: NodeName,
   files: NodeFiles,
-  { wrap = [], fresh }: DatabaseOptions = {},
+  { wrap = [], fresh, longHistory = false }: DatabaseOptions = {},
 ): Promise<Server> => {
   const server = await launchServer({
     kind,
@@ -57,6 +59,7 @@ export const startDatabase = async (
   });
   if (fresh !== undefined) return server;
   await createAccounts(server, accounts(kind));
+  if (longHistory) for (const statement of kind.longHistory) await server.sql(statement);
   await pointAt(server, { host: ADDRESSES[node === 'db1' ? 'db2' : 'db1'].ipv4, port: MYSQL_PORT });
   return server;
 };

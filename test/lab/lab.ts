@@ -138,9 +138,13 @@ export const createLab = async (options: LabOptions = {}): Promise<Lab> => {
   const kind = KINDS[options.flavour ?? 'mariadb'];
   await offerPrograms(kind);
   for (const node of NODES) await initialise(kind, join(files[node].mysqlDirectory, 'data'), SERVER_IDS[node]);
-  const { fresh } = options;
+  const { fresh, longHistory = false } = options;
   const database = await forNodes((node) =>
-    startDatabase(kind, node, files[node], { wrap: clock(node), ...(fresh === undefined ? {} : { fresh }) }),
+    startDatabase(kind, node, files[node], {
+      wrap: clock(node),
+      longHistory,
+      ...(fresh === undefined ? {} : { fresh }),
+    }),
   );
   const before = (node: NodeName) => [...clock(node), ...(options.ordinaryPriority ? ORDINARY_PRIORITY : [])];
   const agent = { db1: agentOf('db1', files.db1, before('db1')), db2: agentOf('db2', files.db2, before('db2')) };

@@ -63,6 +63,10 @@ export const MARIADB: ServerKind = {
   },
   individualise: () => Promise.resolve(),
 
+  longHistory: [
+    `SET GLOBAL gtid_slave_pos='0-4000000080-1000080'`,
+    `SET GLOBAL gtid_binlog_state='${Array.from({ length: 80 }, (_, n) => `0-${4_000_000_001 + n}-${1_000_001 + n}`).join(',')}'`,
+  ],
   openForAccounts: 'DO 0',
   closeAfterAccounts: 'DO 0',
   replicationAccount: [

@@ -79,6 +79,9 @@ export const MYSQL: ServerKind = {
   individualise: (dataDirectory, serverId) =>
     writeFile(join(dataDirectory, 'auto.cnf'), `[auto]\nserver-uuid=${serverUuid(serverId)}\n`),
 
+  longHistory: [
+    `SET GLOBAL gtid_purged='+${Array.from({ length: 60 }, (_, n) => `${serverUuid(1_000 + n)}:1-${n + 1}`).join(',')}'`,
+  ],
   openForAccounts: 'SET GLOBAL super_read_only=OFF',
   closeAfterAccounts: 'SET GLOBAL super_read_only=ON',
   replicationAccount: [

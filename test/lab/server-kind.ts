@@ -47,6 +47,8 @@ export interface ServerKind {
   /** What tells two copies of one template apart. */
   individualise(dataDirectory: string, serverId: number): Promise<void>;
 
+  /** Makes this fresh server hold what many others committed long ago: a position of more than a kilobyte. */
+  readonly longHistory: readonly string[];
   readonly openForAccounts: string;
   readonly closeAfterAccounts: string;
   readonly replicationAccount: readonly string[];

@@ -18,6 +18,7 @@ import { NETWORK_FAULTS } from './network.js';
 import { OPERATIONS } from './operator.js';
 import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
+import { LONG_POSITIONS } from './positions.js';
 import { RULESET_FAULTS } from './ruleset.js';
 import { SEMI_SYNC_FAULTS } from './semi-sync.js';
 import { SERVER_DISKS } from './server-disk.js';
@@ -52,6 +53,7 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...BEHIND,
     ...SEMI_SYNC_FAULTS,
     ...SERVER_DISKS,
+    ...LONG_POSITIONS,
     ...STANDBY_VIP,
   ].sort((a, b) => numberOf(a) - numberOf(b) || a.id.localeCompare(b.id));
 
