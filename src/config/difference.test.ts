@@ -41,6 +41,19 @@ describe('a new configuration of an agent', () => {
     expect(difference(load(`# a comment\n${fixture.agentYaml}`))).toEqual([[], []]);
   });
 
+  it('takes the limit of the standby VIP over, and names its addresses', () => {
+    const standbyVip = (text: string): VipdConfig => changed('mysql:', `standby_vip: { ${text} }\nmysql:`);
+    const before = standbyVip('addresses: [10.99.0.111/24], interface: eth0');
+    const keys = (text: string): readonly (readonly string[])[] => {
+      const { live, refused } = compareConfigs(before, standbyVip(text));
+      return [live, refused.map(({ key }) => key)];
+    };
+    expect(keys('addresses: [10.99.0.111/24], interface: eth0, max_lag: 20s')).toEqual([['standby_vip.max_lag'], []]);
+    const addresses = 'standby_vip.addresses, standby_vip.interface';
+    expect(keys('addresses: [10.99.0.112/24], interface: eth0')).toEqual([[], [addresses]]);
+    expect(difference(before)).toEqual([['standby_vip.max_lag'], [addresses]]);
+  });
+
   it.each([
     ['priority: 100', 'priority: 80', 'nodes.*.priority'],
     ['name: disk', 'name: load', 'checks'],

@@ -114,6 +114,25 @@ await inOwnNetwork('src/net/vip.lab.test.ts', () => {
       expect(address('10.99.0.1')).toBeDefined();
     });
 
+    test('of another set in the same subnet are no addresses of the host: neither displaces the other', async () => {
+      const first: Vip = { address: '10.98.0.100', prefixLength: 24, family: 4, interface: 'eth0' };
+      const second: Vip = { ...first, address: '10.98.0.101' };
+      const one = createVips({ vips: [first], siblings: () => [second] });
+      const other = createVips({ vips: [second], siblings: () => [first] });
+      await one.open();
+      await one.add();
+      await other.add();
+      expect(address('10.98.0.101')?.secondary).toBe(true);
+      expect(await one.refresh(40)).toBe(true);
+      expect(await other.refresh(40)).toBe(true);
+      expect(address('10.98.0.100')?.secondary).toBeUndefined();
+      await one.remove();
+      expect(address('10.98.0.101')).toBeDefined();
+      await other.remove();
+      one.close();
+      other.close();
+    });
+
     test('on an interface that is missing are a clear error', async () => {
       const wrong = createVips({ vips: [{ address: '10.1.1.1', prefixLength: 32, family: 4, interface: 'eth7' }] });
       await expect(wrong.open()).rejects.toThrow(/no interface 'eth7' on this host \(there are: lo, .*eth0/);
