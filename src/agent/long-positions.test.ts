@@ -22,6 +22,7 @@ const beat = (changes: Partial<Beat>): Beat => ({
   role: 'active',
   term: 3,
   owner: true,
+  standbyVip: false,
   leaseMs: 300,
   dataTerm: 3,
   servedTerm: 3,
