@@ -27,14 +27,29 @@ export const playCampaign = async (options: CampaignOptions): Promise<readonly P
   const played: Played[] = [];
   for (const semiSync of ['manage', 'off'] as const) {
     let left = options.faults.filter(({ kind }) => KINDS_OF_FAULT[kind].semiSync === semiSync);
-    while (left.length > 0) {
-      const done = await playPair(await createPair(options.flavour, semiSync), left, options);
+    for (let first = left[0]; first !== undefined; first = left[0]) {
+      const done = await playOnFreshPair(first, left, options);
       played.push(...done);
       left = left.slice(done.length);
     }
   }
   return played;
 };
+
+/** At least the first of them. */
+const playOnFreshPair = async (
+  first: Fault,
+  faults: readonly Fault[],
+  options: CampaignOptions,
+): Promise<readonly Played[]> => {
+  const pair = await createPair(options.flavour, KINDS_OF_FAULT[first.kind].semiSync).catch(messageOf);
+  if (typeof pair !== 'string') return playPair(pair, faults, options);
+  const none: Abandoned = { fault: first, problem: pair, evidence: '' };
+  options.tell(none);
+  return [none];
+};
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const playPair = async (pair: Pair, faults: readonly Fault[], options: CampaignOptions): Promise<readonly Played[]> => {
   const { lab } = pair;
@@ -57,8 +72,7 @@ const playPair = async (pair: Pair, faults: readonly Fault[], options: CampaignO
 };
 
 const abandoned = async (lab: Lab, fault: Fault, error: unknown): Promise<Abandoned> => {
-  const problem = error instanceof Error ? error.message : String(error);
-  return { fault, problem, evidence: await evidenceOf(lab) };
+  return { fault, problem: messageOf(error), evidence: await evidenceOf(lab) };
 };
 
 /** What the nodes have said of late. */

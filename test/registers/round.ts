@@ -10,7 +10,7 @@ import { announcedLossMs } from './announced.js';
 import type { Appending } from './clients.js';
 import type { Lists } from './history.js';
 import { type AnnouncedLoss, changedLater, judge, type Verdict } from './judge.js';
-import { KINDS_OF_FAULT } from './kinds.js';
+import { KINDS_OF_FAULT, type Kind } from './kinds.js';
 import { PATIENCE_MS, type Settled, settle } from './operator.js';
 import { addRegisters, listsOfBoth, type Pair } from './pair.js';
 import type { Fault } from './plan.js';
@@ -136,11 +136,7 @@ const judged = async (
 };
 
 /** What this kind of fault is not to end with, whatever the registers hold. */
-const unexpected = (
-  { orphans, mayLose }: (typeof KINDS_OF_FAULT)[keyof typeof KINDS_OF_FAULT],
-  { discarded }: Settled,
-  lossMs: number,
-): readonly string[] => [
+const unexpected = ({ orphans, mayLose }: Kind, { discarded }: Settled, lossMs: number): readonly string[] => [
   ...(orphans === 'none'
     ? discarded.map(({ node, why }) => `${node} was quarantined, though what it had could have been had: ${why}`)
     : []),
