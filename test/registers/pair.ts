@@ -15,7 +15,7 @@ import { SERVICE_CONFIG, writeServiceCommands } from './service.js';
 /** A fault every few seconds is what it is for. */
 const MOVES = { max_failovers: 100, cooldown: '0s', window: '1m' } as const;
 
-const TABLE = 'CREATE TABLE lab.registers (id INT PRIMARY KEY, appended MEDIUMTEXT NOT NULL)';
+const TABLE = 'CREATE TABLE IF NOT EXISTS lab.registers (id INT PRIMARY KEY, appended MEDIUMTEXT NOT NULL)';
 
 export interface Pair {
   readonly lab: Lab;
@@ -31,7 +31,7 @@ export const createPair = async (
   try {
     await settle(lab);
     await prepareServers(lab);
-    await lab.database[await activeNode(lab)].sql(TABLE);
+    await onActive(lab, TABLE);
     return { lab, clients: startClients(lab) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -48,8 +48,19 @@ export const endPair = async ({ lab, clients }: Pair): Promise<void> => {
 
 export const addRegisters = async (lab: Lab, ids: readonly number[]): Promise<void> => {
   const rows = ids.map((id) => `(${id}, '')`).join(', ');
-  await lab.database[await activeNode(lab)].sql(`INSERT INTO lab.registers VALUES ${rows}`);
+  await onActive(lab, `INSERT IGNORE INTO lab.registers VALUES ${rows}`);
 };
+
+/** May be repeated: on a starved machine the active can change between the question who it is and the statement. */
+const onActive = (lab: Lab, statement: string): Promise<void> =>
+  waitFor(
+    async () => {
+      await lab.database[await activeNode(lab)].sql(statement);
+      return true;
+    },
+    `the active carries out ${statement}`,
+    PATIENCE_MS,
+  );
 
 /** Once the standby has applied all that the active has; no client runs any more. */
 export const listsOfBoth = async (lab: Lab): Promise<Readonly<Record<NodeName, Lists>>> => {
