@@ -43,10 +43,11 @@ export const catchUp = async (
   if (status.channel === undefined) {
     return { ok: true, detail: 'no channel is configured here', position: status.position };
   }
-  await ensureApplies(context, status.channel, status.position, stallMs);
+  const applies = await ensureApplies(context, status.channel, status.position, stallMs);
   const stopping = status.channel.io === 'stopped' ? STOPPED : await stopReceiver(context);
   const received = (now: ServerStatus) => now.channel?.received ?? now.position;
-  let position = await waitFor(context, received, stallMs);
+  // A stopped channel of MariaDB goes on telling what it received once, also where that was given up since.
+  let position = applies ? await waitFor(context, received, stallMs) : await flavour.readPosition(ask);
   if (stopping.pending) {
     // What it had read when it was told to stop may have been written down since.
     await lookAgain(context);
@@ -93,14 +94,14 @@ const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   return { pending: begun, work };
 };
 
-/** Has what was received applied. @throws DatabaseError where nothing will apply it. */
+/** Has what was received applied; false: it is, and nothing applies any more. @throws DatabaseError where nothing will. */
 const ensureApplies = async (
   context: StepContext,
   channel: Channel,
   position: Position,
   stallMs: number,
-): Promise<void> => {
-  if (channel.sql === 'running') return;
+): Promise<boolean> => {
+  if (channel.sql === 'running') return true;
   if (channel.error !== undefined)
     throw new DatabaseError('statement', 0, `the applier was stopped by an error: ${channel.error}`);
   const { startApplier, stopReceiver } = context.flavour;
@@ -108,9 +109,12 @@ const ensureApplies = async (
   if (startApplier === undefined && channel.io !== 'stopped')
     await askPatiently(context, stopReceiver, REPLICA_CONTROL_MS);
   const logs = await context.flavour.readRelayLogs(askAside(context), position);
-  if (differencePosition(logs.stored, position) === '') return;
-  if (startApplier === undefined) await applyRelayLogs(context, logs, stallMs);
-  else await askPatiently(context, startApplier, REPLICA_CONTROL_MS);
+  if (startApplier === undefined) {
+    await applyRelayLogs(context, logs, stallMs);
+    return false;
+  }
+  if (differencePosition(logs.stored, position) !== '') await askPatiently(context, startApplier, REPLICA_CONTROL_MS);
+  return true;
 };
 
 /** Wait until the position contains what `target` says, as long as it moves. */
