@@ -17,9 +17,9 @@ const QUIET_MS = 300;
 /** So much of the load lies between two marks at which the applier comes to a stand. */
 const STRETCH_MS = 1_000;
 const STRETCHES = 6;
-const CATCH_UP_TIMEOUT_MS = 2_000;
+const CATCH_UP_TIMEOUT_MS = 5_000;
 /** At each mark; together far longer than a catch-up without progress may take. */
-const STAND_MS = 1_200;
+const STAND_MS = 1_500;
 const MAX_LOSS_MS = 2_000;
 /** For how long the channel is broken: far above what may be lost. */
 const BROKEN_MS = 10 * MAX_LOSS_MS;

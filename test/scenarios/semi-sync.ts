@@ -113,7 +113,7 @@ const staysOff = async (stage: Stage, forMs: number): Promise<void> => {
 const checkNobodyWaited = ({ load, standby, note }: Stage, backAt: number): void => {
   const { ms } = longestOutage(load.fresh.attempts, backAt);
   note(`after the return of ${standby}: out for up to ${ms.toFixed(0)} ms`);
-  if (ms > BEHIND_MS / 2)
+  if (ms > BEHIND_MS)
     throw new Error(`writes waited for ${ms.toFixed(0)} ms for ${standby}, which was behind for ${BEHIND_MS} ms`);
 };
 
