@@ -172,6 +172,8 @@ export const STANDBY_VIP: readonly Scenario[] = [
     outcome: 'with the standby while it is fit and near, else with the active; never with both',
     lab: {
       config: {
+        // A busy machine must not take what this scenario leaves in place.
+        heartbeat: { interval: '200ms', dead_after: 5 },
         standby_vip: { addresses: STANDBY_VIPS.map(withPrefix), interface: 'eth0', max_lag: `${MAX_LAG_S}s` },
       },
     },
