@@ -49,10 +49,11 @@ const packets = (watch: StandbyVipWatch, node: NodeName, atMs: number): void => 
   watch.packet({ atMs, node, text: 'protocol 58 fd99::101 > fd99::10' });
 };
 
-/** db1 owns; db2 has asked at 1000 and been granted. */
+/** db1 owns; db2 has asked at 1000 and been granted. What was sent before anything was known is not judged. */
 const begun = (): StandbyVipWatch => {
   const watch = createStandbyVipWatch();
-  says(watch, 'db1', 900, beat(1, true, true));
+  packets(watch, 'db2', 400);
+  says(watch, 'db1', 500, beat(1, true, true));
   packets(watch, 'db1', 950);
   says(watch, 'db2', 1_000, beat(7, false, true));
   granted(watch, 1_100, 7);

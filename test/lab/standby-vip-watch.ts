@@ -52,6 +52,8 @@ export const createStandbyVipWatch = (): StandbyVipWatch => {
   let judged = 0;
   let changes = 0;
   let last: NodeName | null = null;
+  // What was granted before the first BEAT that we saw has run out by then.
+  let judgedFromMs = Number.POSITIVE_INFINITY;
   const nodeOf = (name: string): NodeName | undefined => NODES.find((node) => node === name);
 
   /** Numbers begin anew with each life of an agent, and what an earlier one was granted is nothing to it. */
@@ -64,6 +66,7 @@ export const createStandbyVipWatch = (): StandbyVipWatch => {
     const node = nodeOf(sender);
     if (node === undefined || message.kind !== 'beat') return;
     const seen = nodes[node];
+    judgedFromMs = Math.min(judgedFromMs, atMs + message.leaseMs);
     seen.owner = message.owner;
     forgetEarlierLife(seen, message.beat);
     if (!message.standbyVip || message.owner) seen.asks.clear();
@@ -95,6 +98,7 @@ export const createStandbyVipWatch = (): StandbyVipWatch => {
   return {
     frame: (seen) => (seen.direction === 'in' ? sent(seen) : reached(seen)),
     packet: (seen) => {
+      if (seen.atMs < judgedFromMs) return;
       judged += 1;
       families.add(seen.text.includes('fd99:') ? 'IPv6' : 'IPv4');
       if (last !== null && last !== seen.node) changes += 1;
