@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/core/message.js';
+import { beatOf } from './beat.fixture.js';
 import { createLeaseWatch, type LeaseWatch } from './lease-watch.js';
 import type { NodeName } from './topology.js';
 
@@ -9,34 +10,8 @@ const COUNTED_MS = 297;
 
 const watchOfThree = (): LeaseWatch => createLeaseWatch({ nodes: ['db1', 'db2'], voters: 3 });
 
-const beat = (term: number, number: number): Message => ({
-  kind: 'beat',
-  beat: number,
-  role: 'active',
-  term,
-  owner: true,
-  leaseMs: LEASE_MS,
-  dataTerm: term,
-  servedTerm: term,
-  sync: true,
-  priority: 100,
-  health: 'ok',
-  cause: '',
-  unfit: '',
-  holds: [],
-  position: '',
-  readOnly: false,
-  replicating: true,
-  lagMs: 0,
-  progress: '',
-  pause: { version: 0, on: false, leftMs: -1 },
-  finalPosition: '',
-  applied: '',
-  sinceMs: 0,
-  wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
-  wishAnswer: { id: 0, outcome: 'none', text: '' },
-  standbyVip: false,
-});
+const beat = (term: number, number: number): Message =>
+  beatOf({ beat: number, term, leaseMs: LEASE_MS, dataTerm: term, servedTerm: term, sync: true });
 
 const asks = (watch: LeaseWatch, node: NodeName, atMs: number, message: Message): void =>
   watch.frame({ atMs, sender: node, addressee: 'w1', direction: 'in', message });

@@ -2,39 +2,14 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/core/message.js';
+import { beatOf } from './beat.fixture.js';
 import { createStandbyVipWatch, type StandbyVipWatch } from './standby-vip-watch.js';
 import type { NodeName } from './topology.js';
 
 const LEASE_MS = 300;
 
-const beat = (number: number, owner: boolean, standbyVip: boolean): Message => ({
-  kind: 'beat',
-  beat: number,
-  role: owner ? 'active' : 'standby',
-  term: 1,
-  owner,
-  leaseMs: LEASE_MS,
-  dataTerm: 1,
-  servedTerm: 1,
-  sync: false,
-  priority: 100,
-  health: 'ok',
-  cause: '',
-  unfit: '',
-  holds: [],
-  position: '',
-  readOnly: !owner,
-  replicating: true,
-  lagMs: 0,
-  progress: '',
-  pause: { version: 0, on: false, leftMs: -1 },
-  finalPosition: '',
-  applied: '',
-  sinceMs: 0,
-  wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
-  wishAnswer: { id: 0, outcome: 'none', text: '' },
-  standbyVip,
-});
+const beat = (number: number, owner: boolean, standbyVip: boolean): Message =>
+  beatOf({ beat: number, role: owner ? 'active' : 'standby', owner, leaseMs: LEASE_MS, readOnly: !owner, standbyVip });
 
 const says = (watch: StandbyVipWatch, sender: NodeName, atMs: number, message: Message): void =>
   watch.frame({ atMs, sender, addressee: sender === 'db1' ? 'db2' : 'db1', direction: 'in', message });
