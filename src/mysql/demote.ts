@@ -1,9 +1,12 @@
 /** First half of a switchover: read-only for good at a final position, or everything as it was. */
 
 import type { Outcome } from '../core/event.js';
-import { asDatabaseError } from './errors.js';
+import type { Position } from '../core/types.js';
+import { asDatabaseError, DatabaseError } from './errors.js';
 import { endSessions, makeReadOnly, readStablePosition } from './fence.js';
-import { askCommand, failed, PROMPT_MS, type StepContext } from './step.js';
+import { type Ask, number, type ServerSession } from './flavour.js';
+import { clientSessions, describeSessions } from './sessions.js';
+import { askAside, askCommand, failed, lookAgain, PROMPT_MS, type StepContext } from './step.js';
 
 /** An open transaction of this age is in the way of a planned move. */
 const LONG_TRANSACTION_SECONDS = 1;
@@ -11,6 +14,8 @@ const LONG_TRANSACTION_SECONDS = 1;
 const READ_ONLY_SHARE = 0.4;
 /** With force, for what ends by itself; new writes wait meanwhile, and then whoever is in the way is killed. */
 const FORCE_GRACE_MS = 500;
+/** Long enough for a client that comes back as often as it is killed. */
+const LATECOMERS_MS = 100;
 
 /**
  * Read-only with semi-sync in force: while clients are still answered, each commit they hear of is on the standby. A standby
@@ -23,9 +28,11 @@ export const demote = async (context: StepContext, force: boolean, timeoutMs: nu
   try {
     if (flavour.events && eventsWereOn) await ask(flavour.events.off);
     await readOnlyOrForce(context, force, timeoutMs * READ_ONLY_SHARE);
+    const logins = await readLogins(ask);
     const detail = await endSessions(context);
     // Semi-sync stays in force: `sync=on` is still on record, and an undo serves under it. The fence switches it off.
     const position = await readStablePosition(context);
+    if ((await readLogins(ask)) > logins) await watchLatecomers(context, position);
     return { ok: true, detail, position };
   } catch (error) {
     const why = asDatabaseError(error, 'demotion').message;
@@ -42,6 +49,30 @@ const readOnlyOrForce = async (context: StepContext, force: boolean, deadlineMs:
     const failure = asDatabaseError(error, 'read-only');
     if (!force || failure.kind !== 'hanging' || context.signal.aborted) throw failure;
     await makeReadOnly(context, deadlineMs, true);
+  }
+};
+
+/** How many have ever logged in, or tried to. */
+const readLogins = async (ask: Ask): Promise<number> =>
+  number((await ask("SHOW GLOBAL STATUS LIKE 'Connections'"))[0], 'Value');
+
+/**
+ * The guard answers new connections to the VIP with a reset by now, so whoever logs in comes past it. One whom read-only does
+ * not bind (MariaDB: READ_ONLY ADMIN) would go on writing behind the final position; it is let in here, to show itself.
+ * @throws DatabaseError naming who is there when something is committed.
+ */
+const watchLatecomers = async (context: StepContext, position: Position): Promise<void> => {
+  const { flavour, login } = context;
+  const endsAtMs = context.nowMs() + LATECOMERS_MS;
+  const seen = new Map<number, ServerSession>();
+  while (context.nowMs() < endsAtMs) {
+    for (const one of clientSessions(await flavour.listSessions(askAside(context)), login.credentials.user)) seen.set(one.id, one);
+    if ((await flavour.readPosition(askCommand(context))) !== position) {
+      const who = describeSessions([...seen.values()]) || 'somebody who was gone again';
+      const why = 'read-only does not bind it, and it logs in past the VIP';
+      throw new DatabaseError('statement', 0, `read-only, yet something still commits: ${who}; ${why}`);
+    }
+    await lookAgain(context);
   }
 };
 
