@@ -17,7 +17,7 @@ const STOPPED_MS = 10_000;
 const STEADY_MS = 4_000;
 
 /** As systemd/vipd.service does after a death: ExecStopPost, and a while later another start. */
-const restartAsService = async (lab: Lab, node: NodeName): Promise<void> => {
+export const restartAsService = async (lab: Lab, node: NodeName): Promise<void> => {
   const { config } = lab.files[node];
   const cleanup = await lab.exec(node, [process.execPath, VIPD, 'cleanup', '--config', config]);
   if (cleanup.status !== 0) throw new Error(`vipd cleanup on ${node}: ${cleanup.stderr}${cleanup.stdout}`);

@@ -1,5 +1,7 @@
 /** What operators do: planned moves, hands on addresses and variables, hooks that misbehave, a second agent. */
 
+import { request } from '../../src/control/client.js';
+import type { Lab } from '../lab/lab.js';
 import { ADDRESSES, addressesOf, type NodeName, withPrefix } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
 import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
@@ -25,6 +27,13 @@ export const switchover = async (stage: Stage, to: NodeName, attempts = ATTEMPTS
   if (status !== 0) throw new Error(`vipctl switchover: exit status ${status}: ${stdout}${stderr}`);
   await untilActive(to);
   return stdout;
+};
+
+/** The same as `vipctl switchover --timeout`, without the time that starting it takes; the last word, whatever it is. */
+export const askToMove = async (lab: Lab, node: NodeName, timeoutMs: number): Promise<string> => {
+  const order = { request: 'switchover', timeoutMs } as const;
+  const { kind, text } = await request(lab.files[node].controlSocket, order, { timeoutMs: PATIENCE_MS });
+  return `${kind}: ${text}`;
 };
 
 const switchAgainAndAgain = async (stage: Stage): Promise<void> => {

@@ -19,6 +19,7 @@ import { OPERATIONS } from './operator.js';
 import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
 import { LONG_POSITIONS } from './positions.js';
+import { privileged } from './privileged.js';
 import { RULESET_FAULTS } from './ruleset.js';
 import { SEMI_SYNC_FAULTS } from './semi-sync.js';
 import { SERVER_DISKS } from './server-disk.js';
@@ -27,6 +28,7 @@ import type { Extent, Scenario } from './stage.js';
 import { STANDBY_VIP } from './standby-vip.js';
 import { starvation } from './starved.js';
 import { STRANGERS } from './stranger.js';
+import { unfinished } from './unfinished.js';
 import { WITNESS_FAULTS } from './witness.js';
 
 const MAX_REPEAT = 1_000;
@@ -55,6 +57,8 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...SERVER_DISKS,
     ...LONG_POSITIONS,
     ...STANDBY_VIP,
+    ...unfinished(extent),
+    ...privileged(extent),
   ].sort((a, b) => numberOf(a) - numberOf(b) || a.id.localeCompare(b.id));
 
 /** Those of no number in the list of faults come last. */

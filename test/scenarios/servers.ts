@@ -20,7 +20,7 @@ const MANY_CONNECTIONS = 400;
 const ORPHAN_ID = 999_999_999_999;
 
 /** As an application on the same host: over the socket, so that no VIP is in between. */
-const connectApp = (lab: Lab, node: NodeName): Promise<Connection> =>
+export const connectApp = (lab: Lab, node: NodeName): Promise<Connection> =>
   createConnection({ socketPath: lab.database[node].socket, user: APP_USER, password: APP_PASSWORD, database: 'lab' });
 
 const cutReplication = async ({ lab, standby, fault, goOn, untilWritesPass, note }: Stage): Promise<void> => {

@@ -16,6 +16,12 @@ const FLOWING_WRITES = 20;
 /** `short`: often enough to see it work. `full`: as often as the list of faults asks for. */
 export type Extent = 'short' | 'full';
 
+/** For what may be asked over and over, and is not about a quick takeover: no move but those, also on a busy machine. */
+export const PATIENT_CONFIG = {
+  heartbeat: { interval: '200ms', dead_after: 5 },
+  moves: { max_failovers: 100 },
+} as const;
+
 export interface Scenario {
   /** Number in the list of faults; a letter tells variants apart. */
   readonly id: string;
