@@ -9,7 +9,6 @@ import { waitFor } from '../lab/wait.js';
 import { onMachines } from './ground.js';
 import { installByReadme } from './install.js';
 import { bootMachines, PATIENCE_MS, type Pair, pairOf, peerOf } from './pair.js';
-import { mayRunInRealTime } from './real-time.js';
 
 /** Three boots, and a database server installed twice. */
 const LONG_MS = 600_000;
@@ -43,7 +42,7 @@ onMachines('test/service/install.lab.test.ts', 'bare', (ground) => {
     const { stdout } = await pair.vipctl(node, 'doctor', '--json');
     const { findings } = JSON.parse(stdout) as { readonly findings: readonly { check: string; verdict: string }[] };
     const wrong = findings.filter(({ verdict }) => verdict !== 'ok').map(({ check }) => check);
-    expect(wrong).toEqual(mayRunInRealTime() ? [] : ['real-time']);
+    expect(wrong).toEqual([]);
   });
 
   test('every secret is root’s, or the witness’s own', () => {

@@ -39,6 +39,8 @@ export interface Machine {
   attempt(...argv: readonly string[]): Promise<CommandResult>;
   /** What its journal says, of all its boots, also while it is off. */
   journal(...options: readonly string[]): Promise<readonly string[]>;
+  /** Processes of a service, by the ids that they have outside of it. */
+  processesOf(unit: string): readonly number[];
   /** `systemctl poweroff`, to the end. */
   powerOff(): Promise<void>;
   /** Every process of it dead at once; its disk stays. */
@@ -117,6 +119,10 @@ export const createMachine = async (name: MachineName, base: string): Promise<Ma
       const directory = `--directory=${join(root, JOURNAL)}`;
       return (await run(['journalctl', directory, '--no-pager', '--output=cat', ...options])).split('\n');
     },
+    processesOf: (unit) =>
+      readFileSync(join(cgroup, 'payload', 'system.slice', unit, 'cgroup.procs'), 'utf8')
+        .split('\n')
+        .flatMap((line) => (line === '' ? [] : [Number(line)])),
     powerOff: async () => {
       await attemptIn(['systemctl', 'poweroff', '--no-block']);
       await gone();

@@ -12,6 +12,7 @@ import { ADDRESSES, addressesOf, buildTopology, NODES, type NodeName, VIP4 } fro
 import { waitFor } from '../lab/wait.js';
 import type { Ground } from './ground.js';
 import { createMachine, type Machine, type MachineName, mountCgroups, NETWORK } from './machine.js';
+import { allowRealTime } from './real-time.js';
 
 /** Ample on a busy machine; every wait is over as soon as it can be. */
 export const PATIENCE_MS = 120_000;
@@ -62,6 +63,7 @@ export const bootMachines = async (base: string, prepare: (machine: Machine) => 
     createMachine('w1', base),
   ]);
   for (const machine of [db1, db2, w1]) {
+    allowRealTime(machine);
     prepare(machine);
     await machine.boot();
   }
