@@ -107,6 +107,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   let last: Promise<unknown> = Promise.resolve();
   let leftBehind: Promise<unknown> = Promise.resolve();
   let state = '';
+  let fencing = false;
 
   let settings: DatabaseSettings = options;
 
@@ -139,6 +140,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
         const level = report.state === 'ok' ? 'info' : 'warn';
         options.log(level, { state: report.state, was: state, detail: report.detail }, `database is ${report.state}`);
         state = report.state;
+        // The write probe may have been first to find it, and the fence waits for a server that will not answer.
+        if (fencing) endHangingServer();
       }
       for (const listener of listeners) listener(report);
     },
@@ -197,7 +200,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   };
 
   const runStep = async (step: DatabaseStep, stepOptions: StepOptions): Promise<Outcome> => {
-    if (step.name === 'database-fence') endHangingServer();
+    fencing = step.name === 'database-fence';
+    if (fencing) endHangingServer();
     for (let i = 1; ; i += 1) {
       if (stepOptions.signal.aborted) return failed(`${step.name}: given up before it began`);
       try {
@@ -234,7 +238,12 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     run: (step, stepOptions) => {
       if (step.name === 'database-fence') keeper.giveUp();
       // A step that was given up may still be taking its statement back.
-      const outcome = last.then(() => runStep(step, stepOptions)).finally(probe.expire);
+      const outcome = last
+        .then(() => runStep(step, stepOptions))
+        .finally(() => {
+          fencing = false;
+          probe.expire();
+        });
       // Whatever went wrong in one step, the next one is carried out.
       last = outcome.catch(() => undefined);
       return outcome;

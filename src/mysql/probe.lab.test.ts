@@ -159,6 +159,22 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       expect(reports.filter(({ state }) => !['ok', 'hanging', 'failed'].includes(state))).toEqual([]);
     });
 
+    test('is ended also where the fence has begun before it was found to hang', async () => {
+      const server = await startServer(cleanup, kind, 1);
+      const { database, reports } = watch(cleanup, server, {
+        check: { intervalMs: 100, timeoutMs: 500, writeProbe: false },
+        killOnHang: true,
+      });
+      database.start();
+      await eventually(() => reports.length > 2);
+      server.signal('SIGSTOP');
+      const fenced = await database.run(
+        { name: 'database-fence' },
+        { signal: new AbortController().signal, progress: () => undefined },
+      );
+      expect(fenced).toEqual({ ok: true, detail: 'down' });
+    });
+
     test('writes that do not come back: failed, though it answers, and one statement only', async () => {
       const server = await startServer(cleanup, kind, 1);
       await server.sql('SET GLOBAL read_only=OFF');

@@ -76,7 +76,7 @@ export const measureIdle = ({ warmMs, lastsMs }: IdleExtent): Promise<readonly F
     });
   });
 
-/** Private memory after so many heartbeats, less what it was when half a tenth of them were over. */
+/** Growth of private memory over so many heartbeats, begun once a twentieth as many are over. */
 export const measureGrowth = (heartbeats: number): Promise<readonly Figure[]> =>
   withPair(HURRIED, async (lab, active) => {
     const { pid } = lab.agent[active];
