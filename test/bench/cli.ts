@@ -24,6 +24,8 @@ const MAX_RUNS = 1_000;
 const BYTES_PER_GIB = 2 ** 30;
 const MS_PER_MINUTE = 60_000;
 const MAX_BUSY_MINUTES = 120;
+/** A refusal may name a hundred sessions. */
+const SHOWN_ERROR_CHARS = 300;
 
 /** How much is measured. */
 interface Extent {
@@ -187,7 +189,7 @@ const main = async (options: BenchOptions): Promise<void> => {
   const systems = SYSTEMS.filter(({ name }) => extent.systems.includes(name));
   /** A machine too busy to settle in time says nothing of what is measured; the next run may. */
   const tellFailure = (what: string, error: unknown): void =>
-    print(`not measured: ${what}: ${error instanceof Error ? error.message : String(error)}`);
+    print(`not measured: ${what}: ${String(error).slice(0, SHOWN_ERROR_CHARS)}`);
   const measurements = await measureOutages(faults, systems, extent.runs, tellFailure);
   const cells = summarise(measurements, faults, systems);
   const further = await measureFurther(extent);
