@@ -66,7 +66,8 @@ const watchLatecomers = async (context: StepContext, position: Position): Promis
   const endsAtMs = context.nowMs() + LATECOMERS_MS;
   const seen = new Map<number, ServerSession>();
   while (context.nowMs() < endsAtMs) {
-    for (const one of clientSessions(await flavour.listSessions(askAside(context)), login.credentials.user)) seen.set(one.id, one);
+    for (const one of clientSessions(await flavour.listSessions(askAside(context)), login.credentials.user))
+      seen.set(one.id, one);
     if ((await flavour.readPosition(askCommand(context))) !== position) {
       const who = describeSessions([...seen.values()]) || 'somebody who was gone again';
       const why = 'read-only does not bind it, and it logs in past the VIP';

@@ -4,6 +4,7 @@ import type { Fault } from './fault.js';
 import type { Cell } from './summary.js';
 import type { System, SystemName } from './system.js';
 
+const TITLE = 'Write outage seen by a client: each run a dot, the median a bar';
 const WIDTH = 860;
 const LEFT = 250;
 const RIGHT = 30;
@@ -79,8 +80,9 @@ export const plot = (cells: readonly Cell[], faults: readonly Fault[], systems: 
   const height = y + BOTTOM;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${TITLE}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
-    text(8, 22, 'Write outage seen by a client: each run a dot, the median a bar', 'font-size="14" fill="#222"'),
+    text(8, 22, TITLE, 'font-size="14" fill="#222"'),
     ...axis(height),
     ...parts,
     '</svg>',

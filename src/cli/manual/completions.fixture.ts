@@ -27,7 +27,7 @@ export interface Typed {
 /** In a directory with `vipd.yaml` and `keys/`. */
 export const TYPED: readonly Typed[] = [
   { words: ['vipctl', 'sw'], offers: ['switchover'] },
-  { words: ['vipctl', 're'], offers: ['rejoin', 'reload', 'resume'] },
+  { words: ['vipctl', 're'], offers: ['rejoin', 'reload', 'replication', 'resume'] },
   { words: ['vipctl', '--socket', 'x', 'his'], offers: ['history'] },
   { words: ['vipctl', 'switchover', '--d'], offers: ['--dry-run'] },
   { words: ['vipctl', 'switchover', '--dry-run', '--fo'], offers: ['--force'] },

@@ -42,7 +42,7 @@ describe('the pages', () => {
       ...inner.commands.filter((below) => below.name !== 'help').flatMap(every),
     ];
     expect(every(facts).filter((option) => !text.includes(`\\fB${literal(option)}\\fR`))).toEqual([]);
-    const commands = namesIn(facts).filter((command) => command !== 'help');
+    const commands = namesIn(facts).filter((command) => !/(^| )help$/.test(command));
     expect(
       commands.filter(
         (command) => !new RegExp(`^\\.SS "?${literal(command).replaceAll('\\', '\\\\')}\\b`, 'm').test(text),
