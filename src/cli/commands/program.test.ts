@@ -219,6 +219,14 @@ describe('the socket', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test('is found in a file that is broken elsewhere, so that the agent hears of a reload and refuses it', async () => {
+    const file = join(directory, 'vipd.yaml');
+    const twice = 'moves: { max_failovers: 3 }\n';
+    writeFileSync(file, `group: orders\n${twice}${twice}control: { socket: ${socket} }\nvip: [\n`);
+    expect(await vipctl('--config', file, 'reload')).toBe(0);
+    expect(asked).toEqual([{ request: 'reload' }]);
+  });
+
   test.each([
     ['a missing file', 'missing.yaml', null],
     ['no YAML', 'broken.yaml', 'a: [b\n'],

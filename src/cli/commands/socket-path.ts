@@ -1,29 +1,34 @@
 /** Where the agent's control socket is: as told, as configured, or the usual place. */
 
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
-import { z } from 'zod';
+import { parseDocument } from 'yaml';
 
 export const DEFAULT_CONFIG = '/etc/vipd/vipd.yaml';
 const DEFAULT_SOCKET = '/run/vipd/control.sock';
 
 export type SocketPath = { readonly ok: true; readonly path: string } | { readonly ok: false; readonly text: string };
 
-/** The only key that matters here; the rest of the file is the agent's to check, and may be wrong just when vipctl is needed. */
-const socketOnly = z.object({ control: z.object({ socket: z.string() }) });
-
 /** `socket` and `config` as given on the command line. A configuration that nobody named may be missing or unreadable. */
 export const findSocket = (socket: string | undefined, config: string | undefined): SocketPath => {
   if (socket !== undefined) return { ok: true, path: socket };
+  const path = config ?? DEFAULT_CONFIG;
+  const unknown = (reason: string): SocketPath =>
+    // Another file's agent has another socket: the usual one may be that of another group.
+    config === undefined
+      ? { ok: true, path: DEFAULT_SOCKET }
+      : { ok: false, text: `cannot read the configuration ${path}: ${reason}; name the socket with --socket instead` };
   try {
-    const parsed = socketOnly.safeParse(parse(readFileSync(config ?? DEFAULT_CONFIG, 'utf8')));
-    return { ok: true, path: parsed.success ? parsed.data.control.socket : DEFAULT_SOCKET };
+    // The rest of the file is the agent's to check, and may be wrong just when vipctl is needed: a reload of a broken file is
+    // refused by the agent, which then says so in its status.
+    const document = parseDocument(readFileSync(path, 'utf8'), { uniqueKeys: false, logLevel: 'silent' });
+    const socket: unknown = document.getIn(['control', 'socket']);
+    if (typeof socket === 'string') return { ok: true, path: socket };
+    const [broken] = document.errors;
+    if (broken === undefined || path === DEFAULT_CONFIG) return { ok: true, path: DEFAULT_SOCKET };
+    return unknown(firstLine(broken.message));
   } catch (error) {
-    if (config === undefined) return { ok: true, path: DEFAULT_SOCKET };
-    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    return {
-      ok: false,
-      text: `cannot read the configuration ${config}: ${reason}; name the socket with --socket instead`,
-    };
+    return unknown(error instanceof Error ? firstLine(error.message) : String(error));
   }
 };
+
+const firstLine = (text: string): string => text.split('\n')[0] ?? '';
