@@ -1,7 +1,8 @@
 /**
  * What a pair without a witness promises, and where it ends (protocol.md, Two nodes without a witness). An owner's lease
  * stands on the peer's vote; or on gateways that answer while the peer is silent and its database is silent or was made
- * read-only. Two owners are a split, and no violation, only where one of them could not reach the other's database.
+ * read-only. Two owners are a split, and no violation, only where one of them could not reach the other's database, or where
+ * both took over at once.
  */
 
 import type { Evidence } from '../../src/core/event.js';
@@ -80,7 +81,7 @@ const ROUNDING_MS = 1e-3;
 export const isExcused = (world: World, a: Host, b: Host): boolean => {
   const { split } = world.ledger;
   split.bothSince ??= world.now;
-  if (hasBlindOwner(world, a, b)) {
+  if (hasBlindOwner(world, a, b) || fencedEachOther(world, a, b)) {
     split.happened = true;
     return world.now < world.settings.healAt + world.leaseMs + HEALED_MS;
   }
@@ -98,6 +99,10 @@ const isOpenedByHand = (world: World, { name }: Host): boolean => {
 
 const hasBlindOwner = (world: World, ...hosts: readonly Host[]): boolean =>
   hosts.some(({ name }) => world.ledger.split.alone.get(world.ledger.split.newest.get(name) ?? 0) === 'blind');
+
+/** Both found the other silent at once, and each had made the other's server read-only before either opened its own. */
+const fencedEachOther = (world: World, ...hosts: readonly Host[]): boolean =>
+  hosts.every(({ name }) => world.ledger.split.alone.has(world.ledger.split.newest.get(name) ?? 0));
 
 /** After all is healed the older owner hears of the other by its next BEAT. */
 const HEALED_MS = 2_000;
