@@ -272,7 +272,7 @@ describe.each(EVERY_KIND)('$title', (kind) => {
     });
 
     test.each(['SIGKILL', 'SIGTERM'] as const)(
-      'after a restart of the standby (%s), with the active dead: only what is really missing stands in the way',
+      'after a restart of the standby (%s), with the active dead: what was received is applied',
       async (signal) => {
         const { active, standby } = await startPair(cleanup, kind);
         const two = watch(cleanup, standby);
@@ -289,16 +289,9 @@ describe.each(EVERY_KIND)('$title', (kind) => {
         await active.stop('SIGKILL');
         await standby.restart(signal);
         const outcome = await two.run({ name: 'database-catch-up', target: null, stop: true });
-        if (kind.name === 'mysql') {
-          // Its applier may be started alone, and goes on where it stood.
-          expect(outcome).toMatchObject({ ok: true });
-          expect(await count(standby)).toBe(2);
-          return;
-        }
-        expect(outcome).toMatchObject({
-          ok: false,
-          detail: expect.stringContaining(`${kind.gtid(1, 4)} is received but not applied`),
-        });
+        // MySQL's applier may be started alone, and goes on where it stood; MariaDB's would delete what is there.
+        expect(outcome).toMatchObject({ ok: true });
+        expect(await count(standby)).toBe(2);
       },
     );
 
