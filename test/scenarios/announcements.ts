@@ -39,15 +39,16 @@ const announcementsOf = (packets: readonly Packet[], node: NodeName, vip: string
 const cutShort = (moves: readonly Move[], node: NodeName): number =>
   moves.filter((move, index) => move.node === node && moves[index + 1]?.node === node).length;
 
-/** `moves`: those since the capture began. */
+/** `moves`: those since the capture began; `mayEndEarly`: agents are killed, at any moment, so only first bursts are sure. */
 export const checkAnnouncements = (
   packets: readonly Packet[],
   vips: readonly string[],
   moves: readonly Move[],
+  mayEndEarly = false,
 ): readonly string[] =>
   NODES.flatMap((node) => {
     const takeovers = moves.filter((move) => move.node === node).length;
-    const wanted = takeovers * BURSTS_PER_TAKEOVER - cutShort(moves, node);
+    const wanted = mayEndEarly ? takeovers : takeovers * BURSTS_PER_TAKEOVER - cutShort(moves, node);
     return vips.flatMap((vip) => {
       const sizes = bursts(announcementsOf(packets, node, vip));
       const full = sizes.filter((size) => size >= ANNOUNCEMENTS_IN_A_BURST).length;

@@ -91,7 +91,7 @@ const playWatched = async (lab: Lab, scenario: Scenario, leases: LeaseWatching):
     const since = moves.slice(before.length);
     problems.push(...(await finalProblems(lab, load, moves, apart, scenario)));
     problems.push(...checkMoves([...before.slice(-1), ...since], scenario.moves ?? { exactly: 0 }));
-    problems.push(...checkAnnouncements(await capture.stop(), lab.vips, since));
+    problems.push(...checkAnnouncements(await capture.stop(), lab.vips, since, scenario.killsAgents));
     problems.push(...untold(await watch.stop(), await journalsOf(lab)));
   } catch (error) {
     problems.push(messageOf(error));

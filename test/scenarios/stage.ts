@@ -31,6 +31,8 @@ export interface Scenario {
   readonly lab?: LabOptions;
   /** How often the active may change; the default is not at all. */
   readonly moves?: Moves;
+  /** At any moment, so that a new active may not come to its second announcement. */
+  readonly killsAgents?: boolean;
   readonly orphans?: Orphans;
   /** `announced`: an operator accepts that acknowledged writes are missing on the active; they are kept on the other. */
   readonly loss?: 'announced';

@@ -28,6 +28,8 @@ interface Obstacle {
   readonly title: string;
   /** What the move has to end with, if it is certain: `undone` with these words. */
   readonly undone?: RegExp;
+  /** How often the active may change in a round: an agent that has just become active may be the one that is killed. */
+  readonly movesOfRound: 0 | 1 | 2;
   readonly arise: (lab: Lab, active: NodeName) => Promise<Clearing>;
 }
 
@@ -137,24 +139,27 @@ const OBSTACLES: readonly Obstacle[] = [
     id: '18c',
     title: 'the standby stops applying',
     undone: /undone.*applied the final position/,
+    movesOfRound: 0,
     arise: stopApplying,
   },
-  { id: '18d', title: "the standby's agent is killed", arise: killAgent(peerOf) },
-  { id: '18e', title: "the active's agent is killed", arise: killAgent((active) => active) },
+  { id: '18d', title: "the standby's agent is killed", movesOfRound: 2, arise: killAgent(peerOf) },
+  { id: '18e', title: "the active's agent is killed", movesOfRound: 2, arise: killAgent((active) => active) },
   {
     id: '19a',
     title: 'LOCK TABLES',
     undone: /undone.*app@/,
+    movesOfRound: 0,
     arise: held(['LOCK TABLES held WRITE']),
   },
   {
     id: '19b',
     title: 'a long update',
     undone: /undone.*UPDATE held/,
+    movesOfRound: 0,
     arise: held([], `UPDATE held SET id = id + SLEEP(${LONG_SECONDS}) WHERE id = 0`),
   },
-  { id: '19c', title: 'an open transaction', arise: held(['BEGIN', 'INSERT INTO held VALUES (1)']) },
-  { id: '19d', title: 'a prepared XA transaction', arise: prepareXa },
+  { id: '19c', title: 'an open transaction', movesOfRound: 1, arise: held(['BEGIN', 'INSERT INTO held VALUES (1)']) },
+  { id: '19d', title: 'a prepared XA transaction', movesOfRound: 1, arise: prepareXa },
 ];
 
 export const unfinished = (extent: Extent): readonly Scenario[] => {
@@ -164,8 +169,9 @@ export const unfinished = (extent: Extent): readonly Scenario[] => {
     title: `switchover, and in the middle ${obstacle.title}, ${rounds} times`,
     outcome: 'done, undone or taken over: one writable host, and clients write again',
     lab: { hooks: HOOKS, config: PATIENT_CONFIG },
-    moves: { atMost: obstacle.undone ? 0 : rounds },
+    moves: { atMost: rounds * obstacle.movesOfRound },
     orphans: 'may be kept',
+    killsAgents: obstacle.movesOfRound === 2,
     run: again(rounds, obstacle),
   }));
 };
