@@ -235,14 +235,18 @@ inSandbox('test/survival/reload.lab.test.ts', () => {
 
     it('goes on with a move that is under way, and reloads after it', async () => {
       const other = peerOf(active);
+      // What went before may have left the standby unfit for a moment.
+      const possible = async () => (await lab.vipctl(active, ['switchover', '--dry-run'])).status === 0;
+      await waitFor(possible, 'nothing stands in the way of a move', PATIENCE_MS);
       const moving = lab.vipctl(active, ['switchover']);
       await waitFor(
-        async () => (await lab.status(active)).nodes[0]?.role !== 'active',
+        async () => (await lab.status(active)).nodes.find(({ self }) => self)?.role !== 'active',
         'the move is under way',
         PATIENCE_MS,
       );
       expect(await taken(active)).toContain('configuration reloaded');
-      expect((await moving).status).toBe(0);
+      const { status, stdout, stderr } = await moving;
+      expect(status, `${stdout}${stderr}`).toBe(0);
       await untilActive(lab, other);
     });
   });
