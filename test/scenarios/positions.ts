@@ -7,8 +7,8 @@ import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 /** Of what a frame carries of a position. */
 const FRAME_CARRIES = 1_024;
-/** Commits under way have ended by then, and are on the standby. */
-const QUIET_MS = 1_000;
+/** Commits under way have ended by then, and are on the standby; and the new active has announced itself for the second time. */
+const QUIET_MS = 2_000;
 const CLIENTS = ['client', 'pin1', 'pin2'] as const;
 
 /** Each tells what the other has, in full. */
