@@ -7,8 +7,10 @@ import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 /** Of what a frame carries of a position. */
 const FRAME_CARRIES = 1_024;
-/** Commits under way have ended by then, and are on the standby; and the new active has announced itself for the second time. */
-const QUIET_MS = 2_000;
+/** Commits under way have ended by then, and are on the standby. */
+const QUIET_MS = 1_000;
+/** The new active has announced itself for the second time, before its clients are cut off. */
+const ANNOUNCED_MS = 2_000;
 const CLIENTS = ['client', 'pin1', 'pin2'] as const;
 
 /** Each tells what the other has, in full. */
@@ -35,6 +37,7 @@ const moveByLongPositions = async (stage: Stage): Promise<void> => {
   await stage.untilActive(standby);
   await stage.untilSettled();
   await untilKnown(stage);
+  await goOn(ANNOUNCED_MS);
   // Without semi-sync the loss is judged by the last position that was told, and one that is unknown stops the takeover.
   await lab.cut(CLIENTS.flatMap((client) => bothWays('all', client, standby)));
   await goOn(QUIET_MS);
