@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { beatOf } from '../core/beat.fixture.js';
 import type { Beat, Message } from '../core/message.js';
 import { containsPosition } from '../core/position.js';
 import type { Position } from '../core/types.js';
@@ -16,35 +17,7 @@ const mariadbSet = (sources: number, last: number): Position =>
 const SETS = { mysql: mysqlSet, mariadb: mariadbSet } as const;
 const FLAVOURS = ['mysql', 'mariadb'] as const;
 
-const beat = (changes: Partial<Beat>): Beat => ({
-  kind: 'beat',
-  beat: 7,
-  role: 'active',
-  term: 3,
-  owner: true,
-  standbyVip: false,
-  leaseMs: 300,
-  dataTerm: 3,
-  servedTerm: 3,
-  sync: true,
-  priority: 100,
-  health: 'ok',
-  cause: '',
-  unfit: '',
-  holds: [],
-  position: '',
-  readOnly: false,
-  replicating: true,
-  lagMs: -1,
-  progress: '',
-  pause: { version: 0, on: false, leftMs: -1 },
-  finalPosition: '',
-  applied: '',
-  sinceMs: 1_000,
-  wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
-  wishAnswer: { id: 0, outcome: 'none', text: '' },
-  ...changes,
-});
+const beat = (changes: Partial<Beat>): Beat => beatOf({ beat: 7, term: 3, dataTerm: 3, servedTerm: 3, ...changes });
 
 interface Agents {
   readonly db1: LongPositions;

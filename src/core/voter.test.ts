@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { beatOf } from './beat.fixture.js';
 import type { Beat } from './message.js';
 import { createVoter, emptyRecord, onBeat, onPersisted, onVote, type VoterState } from './voter.js';
 
@@ -12,34 +13,7 @@ const fresh = (): VoterState => ({
   muteUntil: 0,
 });
 
-const BEAT: Beat = {
-  kind: 'beat',
-  beat: 17,
-  role: 'active',
-  term: 4,
-  owner: true,
-  leaseMs: LEASE_MS,
-  dataTerm: 4,
-  servedTerm: 4,
-  sync: false,
-  priority: 100,
-  health: 'ok',
-  cause: '',
-  unfit: '',
-  holds: [],
-  position: '',
-  readOnly: false,
-  replicating: true,
-  lagMs: 0,
-  progress: '',
-  pause: RECORD.pause,
-  finalPosition: '',
-  applied: '',
-  sinceMs: 5_000,
-  wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
-  wishAnswer: { id: 0, outcome: 'none', text: '' },
-  standbyVip: false,
-};
+const BEAT = beatOf({ beat: 17, term: 4, leaseMs: LEASE_MS, dataTerm: 4, servedTerm: 4 });
 
 const vote = { kind: 'vote?', term: 5, dataTerm: 4, leaseMs: LEASE_MS } as const;
 

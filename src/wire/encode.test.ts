@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { beatOf } from '../core/beat.fixture.js';
 import type { Beat, Message, Verdict } from '../core/message.js';
 import * as body from './body.js';
 import { BufferWriter } from './buffer-writer.js';
@@ -119,35 +120,8 @@ const arbitraries = {
   released: fc.record({ kind: fc.constant('released' as const), term: count }),
 } satisfies { readonly [Kind in Message['kind']]: fc.Arbitrary<Extract<Message, { kind: Kind }>> };
 
-const anyBeat = (changes: Partial<Beat>): Beat => ({
-  kind: 'beat',
-  beat: 7,
-  role: 'active',
-  term: 3,
-  owner: true,
-  leaseMs: 300,
-  dataTerm: 3,
-  servedTerm: 3,
-  sync: true,
-  priority: 100,
-  health: 'ok',
-  cause: '',
-  unfit: '',
-  holds: [],
-  position: '',
-  readOnly: false,
-  replicating: true,
-  lagMs: -1,
-  progress: '',
-  pause: { version: 0, on: false, leftMs: -1 },
-  finalPosition: '',
-  applied: '',
-  sinceMs: 1000.5,
-  wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
-  wishAnswer: { id: 0, outcome: 'none', text: '' },
-  standbyVip: false,
-  ...changes,
-});
+const anyBeat = (changes: Partial<Beat>): Beat =>
+  beatOf({ beat: 7, term: 3, dataTerm: 3, servedTerm: 3, sync: true, lagMs: -1, sinceMs: 1000.5, ...changes });
 
 const causeOf = (act: () => unknown): string => {
   try {

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
-import type { Beat } from '../../src/core/message.js';
+import { beatOf } from '../../src/core/beat.fixture.js';
 import { peekGroup } from '../../src/wire/layout.js';
 import { createLink, type Link } from '../../src/wire/link.js';
 import type { PairsResult, PairsSettings } from './witness-load.js';
@@ -34,34 +34,14 @@ interface Pair {
 }
 
 const TERM = 1;
-const IDLE_BEAT: Beat = {
-  kind: 'beat',
-  beat: 1,
-  role: 'active',
+const IDLE_BEAT = beatOf({
   term: TERM,
-  owner: true,
   leaseMs: 3 * intervalMs,
   dataTerm: TERM,
   servedTerm: TERM,
-  sync: false,
-  priority: 100,
-  health: 'ok',
-  cause: '',
-  unfit: '',
-  holds: [],
   position: 'mariadb:0-1-123456789',
-  readOnly: false,
-  replicating: true,
-  standbyVip: false,
-  lagMs: 0,
-  progress: '',
-  pause: { version: 0, on: false, leftMs: -1 },
-  finalPosition: '',
-  applied: '',
   sinceMs: 1_000,
-  wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
-  wishAnswer: { id: 0, outcome: 'none', text: '' },
-};
+});
 
 const pairs = new Map<string, Pair>(
   groups.map((group) => [

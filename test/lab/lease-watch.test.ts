@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { beatOf } from '../../src/core/beat.fixture.js';
 import type { Message } from '../../src/core/message.js';
-import { beatOf } from './beat.fixture.js';
 import { createLeaseWatch, type LeaseWatch } from './lease-watch.js';
 import type { NodeName } from './topology.js';
 

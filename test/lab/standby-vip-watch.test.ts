@@ -1,8 +1,8 @@
 /** The watch over the standby VIP, told of made-up frames and packets. */
 
 import { describe, expect, it } from 'vitest';
+import { beatOf } from '../../src/core/beat.fixture.js';
 import type { Message } from '../../src/core/message.js';
-import { beatOf } from './beat.fixture.js';
 import { createStandbyVipWatch, type StandbyVipWatch } from './standby-vip-watch.js';
 import type { NodeName } from './topology.js';
 

@@ -1,6 +1,6 @@
 /** A BEAT of an active that has nothing to say, for tests that care for a part of it only. */
 
-import type { Beat } from '../../src/core/message.js';
+import type { Beat } from './message.js';
 
 export const beatOf = (changes: Partial<Beat>): Beat => ({
   kind: 'beat',
