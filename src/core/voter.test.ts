@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { beatOf } from './beat.fixture.js';
-import type { Beat } from './message.js';
 import { createVoter, emptyRecord, onBeat, onPersisted, onVote, type VoterState } from './voter.js';
 
 const LEASE_MS = 300;
