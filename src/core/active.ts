@@ -60,7 +60,8 @@ export const noteServerDown = (turn: Turn): void => {
   if (!owner?.served) return;
   const { state, readOnly } = database.report ?? {};
   const isDown = state === 'down' || state === 'shutting-down';
-  const isOpen = state === 'ok' && readOnly === false;
+  // One report may have been under way when it died.
+  const isOpen = state === 'ok' && readOnly === false && database.successes >= 2;
   if (owner.wentDownAt === null ? !isDown : !isOpen) return;
   set(turn, { owner: { ...owner, wentDownAt: isDown ? database.position : null } });
 };

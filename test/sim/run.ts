@@ -105,7 +105,9 @@ const isSettled = (world: World): boolean => {
 const isStandbyVipSettled = (world: World): boolean => {
   if (!world.settings.standbyVip) return true;
   const passing = world.nodes.filter((host) => isPassingStandby(world, host));
-  const eligible = world.nodes.some((host) => typeof host.agent?.state?.standbyVip?.eligibleSince === 'number');
+  const eligible = world.nodes.some(
+    ({ agent }) => agent?.state?.role === 'standby' && typeof agent.state.standbyVip?.eligibleSince === 'number',
+  );
   const [holder] = passing;
   return passing.length === 1 && (!eligible || holder?.agent?.state?.role === 'standby');
 };
