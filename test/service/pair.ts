@@ -92,6 +92,12 @@ export const createPair = async ({ base, packages }: Ground): Promise<Pair> => {
   const pair = pairOf(machines, secrets['app-password']);
   for (const node of NODES) {
     await machines[node].run('sh', '-c', `printf '${CALM}' >>/etc/vipd/vipd.yaml && systemctl restart vipd`);
+    // At its start the agent ends the sessions of whoever is logged in.
+    await waitFor(
+      async () => (await pair.self(node)).role !== 'starting' || 'starting',
+      `the agent of ${node} has started`,
+      PATIENCE_MS,
+    );
     await pair.sql(node, APPLICATION);
   }
   await pair.whole();
