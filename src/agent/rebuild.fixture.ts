@@ -119,7 +119,15 @@ export const makeService = async (
   });
   await writeFile(
     start,
-    `#!/bin/sh\nsetsid --fork ${server.kind.server} --defaults-file=${server.defaultsFile} >>${server.errorLog} 2>&1\nwhile [ ! -e ${pidFile} ]; do sleep 0.1; done\n`,
+    // Like a service manager: not before the old one has ended, and again where its files were not let go of yet.
+    `#!/bin/sh
+while [ -e ${pidFile} ] && kill -0 "$(cat ${pidFile})" 2>/dev/null; do sleep 0.1; done
+rm -f ${pidFile}
+until [ -e ${pidFile} ]; do
+  setsid --fork ${server.kind.server} --defaults-file=${server.defaultsFile} >>${server.errorLog} 2>&1
+  for wait in 1 2 3 4 5 6 7 8; do [ -e ${pidFile} ] || sleep 1; done
+done
+`,
     { mode: 0o755 },
   );
   cleanup.push(async () => {
