@@ -83,7 +83,7 @@ test('an operator who looks away finds it going on, and no second clone is begun
   const leaving = new AbortController();
   const say = (text: string): void => {
     pair.said.push(text);
-    if (text.startsWith('replacing')) setTimeout(() => leaving.abort(), 5);
+    if (text.startsWith('replacing')) setTimeout(() => leaving.abort(), 50);
   };
   await expect(pair.run({ signal: leaving.signal, say })).rejects.toThrow('type the command again');
   await pair.run();
