@@ -1,5 +1,6 @@
 /** How a standby comes to own a term: POLL?, only with a majority behind it VOTE?, and its own vote last. */
 
+import { isTakenForDead } from './evidence.js';
 import { verdict } from './health.js';
 import { newOwnership } from './lease.js';
 import { mayHaveServedSince, newestServed, wasInSync } from './loss.js';
@@ -96,7 +97,7 @@ export const onElectionAnswer = (turn: Turn, from: VoterName, answer: PollAnswer
 };
 
 const needed = (s: NodeState, now: number): number =>
-  isPairAlone(s) && !peerHeard(s, now) && (s.evidence.verdict === 'peer-dead' || s.order !== null) ? 1 : majority(s);
+  isPairAlone(s) && (isTakenForDead(s, now) || (s.order !== null && !peerHeard(s, now))) ? 1 : majority(s);
 
 const count = (turn: Turn): void => {
   const { s, now } = turn;

@@ -5,8 +5,23 @@ import { onGatewaysAnswer } from './lease.js';
 import { holdReplaced } from './stale.js';
 import type { NodeState } from './state.js';
 import { EVIDENCE_EVERY_MS } from './timing.js';
-import { hold, isPairAlone, journal, peerHeard, run, set, type Turn, unhold } from './turn.js';
+import { hold, isPairAlone, journal, peerHeard, record, run, set, type Turn, unhold } from './turn.js';
 import type { Instant } from './types.js';
+
+/** Evidence older than this speaks of another silence. */
+const EVIDENCE_LEASES = 3;
+
+/** The peer is silent, and what was found out of late speaks for its death. */
+export const isTakenForDead = (s: NodeState, now: Instant): boolean =>
+  !peerHeard(s, now) && s.evidence.verdict === 'peer-dead' && now - s.evidence.at < EVIDENCE_LEASES * s.config.leaseMs;
+
+/**
+ * Whoever makes the peer's server read-only from here lets go of what waited there for an acknowledgement: clients hear of
+ * commits that are on no standby, so `sync` is off our record until they are seen to be here.
+ */
+export const noteReleasedCommits = (turn: Turn): void => {
+  if (turn.s.voter.record?.sync) record(turn, { sync: false });
+};
 
 /** Silence alone proves nothing: looks for more, and answers whether a candidacy must wait for it. */
 export const lacksEvidence = (turn: Turn): boolean => {
@@ -57,6 +72,8 @@ export const askGateways = (turn: Turn): void => {
 export const onEvidence = (turn: Turn, id: number, found: Evidence): void => {
   const { s } = turn;
   if (id !== s.evidence.stepId) return;
+  // The peer was heard since that was asked: it was not dead.
+  if (!s.owner && s.peer.heardAt > s.evidence.askedAt) return;
   // Found out before a stall, it may long be over: whom it took for dead may be back.
   if (!s.owner && s.asleep && s.evidence.askedAt <= s.asleep.from) return;
   if (found.gateways === 'silent') return onIsolated(turn, found);
@@ -91,6 +108,7 @@ const onPeerDatabase = (turn: Turn, found: Evidence): void => {
   }
   unhold(turn, 'peer-alive');
   const position = peerDatabase === 'made-read-only' ? (found.position ?? '') : '';
+  if (peerDatabase === 'made-read-only') noteReleasedCommits(turn);
   set(turn, { evidence: { ...base, verdict: 'peer-dead', position } });
   journal(turn, { kind: 'notice', cause: 'evidence', text: `${config.peer} is taken for dead: ${detail}` });
 };

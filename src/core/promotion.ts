@@ -1,6 +1,7 @@
 /** From an elected candidate to the active: stranger probe and catch-up, loss, hook, record, open, address (mysql.md, Promotion). */
 
 import type { Outcome } from './event.js';
+import { noteReleasedCommits } from './evidence.js';
 import { fence } from './fencing.js';
 import { unfit } from './fitness.js';
 import { beat, recordServed } from './lease.js';
@@ -80,6 +81,7 @@ const onCaughtUp = (turn: Turn, promotion: Promotion, outcome: Outcome): void =>
   const position = outcome.position ?? database.position;
   const received = mergePositions(position, database.received);
   const shutAt = outcome.shutAt ?? '';
+  if (shutAt !== '') noteReleasedCommits(turn);
   set(turn, { promotion: { ...promotion, catchUpId: null, shutAt }, database: { ...database, position, received } });
   if (worthSalvaging(turn)) return startSalvage(turn, position);
   weighLoss(turn, position);
