@@ -10,6 +10,7 @@ import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 /** A service manager that waits this long before it starts a dead service again. */
 const SERVICE_RESTART_MS = 500;
+const CLIENTS = ['client', 'pin1', 'pin2'] as const;
 /** What clients sent before they were cut off has reached the server by then. */
 const QUIET_MS = 300;
 /** Long enough for a move back to show, were there one: several check intervals and leases. */
@@ -79,7 +80,7 @@ const untilReplicated = async ({ lab, active, standby }: Stage): Promise<void> =
 const returnClean = async (stage: Stage): Promise<void> => {
   const { lab, active, goOn } = stage;
   // No commit is under way when the host dies: what comes back has nothing of its own.
-  await lab.cut(bothWays('all', 'client', active));
+  await lab.cut(CLIENTS.flatMap((client) => bothWays('all', client, active)));
   await goOn(QUIET_MS);
   await untilReplicated(stage);
   await stage.fault(`power off ${active}`, () => lab.powerOff(active));
