@@ -45,6 +45,9 @@ const REPOINT_ATTEMPTS = 20;
 /** Its UUID is in there. A new one is made where there is none (MySQL manual, server_uuid). */
 const UUID_FILE = 'auto.cnf';
 
+const NO_LONGER_FOLLOWED =
+  'it is no longer followed, and the server goes on with what it has begun; type the command again to follow it';
+
 /** @throws Error that says what failed; the next call goes on there. */
 export const rebuildByClone = async (options: CloneOptions): Promise<void> => {
   let record = await beginOrResume(options);
@@ -131,8 +134,7 @@ const untilCloned = async (options: CloneOptions, cloning: Cloning): Promise<voi
     if (isOurs && status.state === 'completed') return;
     if (isOurs && status.state === 'failed') throw await failed(options, status.error);
     if (cloning.error !== undefined && isRefusal(cloning.error)) throw await failed(options, cloning.error.message);
-    if (signal.aborted)
-      throw new Error('it is no longer followed, and the server goes on with it; type the command again to follow it');
+    if (signal.aborted) throw new Error(NO_LONGER_FOLLOWED);
     if (isOurs && nowMs() - toldAtMs > PROGRESS_MS) {
       toldAtMs = nowMs();
       say(`  ${megabytes(status.copied)} of about ${megabytes(status.expected)}`);
@@ -149,6 +151,8 @@ const untilAnswered = async (options: CloneOptions, cloning: Cloning): Promise<C
   for (;;) {
     const status = await look(options);
     if (typeof status === 'object') return status;
+    // A restart takes as long as it takes; whoever leaves does not wait for it.
+    if (options.signal.aborted) throw new Error(NO_LONGER_FOLLOWED);
     if (status === 'down') {
       downSinceMs ??= nowMs();
       const waitMs = cloning.error?.errno === NOT_SUPERVISED ? 0 : SUPERVISOR_MS;
