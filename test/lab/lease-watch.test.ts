@@ -92,6 +92,16 @@ describe('the lease as the wire shows it', () => {
     expect(watch.report()).toMatchObject({ lost: [], problems: [expect.stringContaining('10.0 ms after its lease')] });
   });
 
+  it('has run out, and was not given up, when the RELEASE follows in its last moments; nothing is sent after that either', () => {
+    const watch = servingWatch();
+    asks(watch, 'db1', COUNTED_MS - 3, release(1));
+    sends(watch, 'db1', COUNTED_MS - 1);
+    expect(watch.report()).toMatchObject({
+      lost: [{ node: 'db1', term: 1, endMs: COUNTED_MS - 3 }],
+      problems: [expect.stringContaining('2.0 ms after its lease')],
+    });
+  });
+
   it('is not shared: two nodes that send at one time are found', () => {
     const watch = servingWatch();
     renews(watch, 'db2', 100, 2, 1);

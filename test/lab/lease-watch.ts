@@ -7,7 +7,7 @@
  */
 
 import type { Message } from '../../src/core/message.js';
-import { countedLease } from '../../src/core/timing.js';
+import { countedLease, fenceBudget } from '../../src/core/timing.js';
 import type { NodeName } from './topology.js';
 
 /** Questions remembered while they may still be answered: several leases' worth. */
@@ -61,6 +61,8 @@ interface Lease {
   readonly node: NodeName;
   readonly term: number;
   readonly untilMs: number;
+  /** What its owner asks of the voters. */
+  readonly leaseMs: number;
   readonly end: 'runs' | 'given up' | 'ran out';
   readonly lastPacketMs: number | null;
 }
@@ -110,24 +112,26 @@ export const createLeaseWatch = ({ nodes, voters }: LeaseWatchOptions): LeaseWat
     if (question === undefined || node === undefined) return;
     question.answered.add(from);
     if (question.answered.size + 1 < majority) return;
-    renew(node, term, question.atMs + countedLease(question.leaseMs));
+    renew(node, term, question);
   };
 
-  const renew = (node: NodeName, term: number, untilMs: number): void => {
+  const renew = (node: NodeName, term: number, { atMs, leaseMs }: Question): void => {
+    const untilMs = atMs + countedLease(leaseMs);
     const lease = leases.get(node);
     if (lease?.term === term && lease.end === 'runs') {
       leases.set(node, { ...lease, untilMs: Math.max(lease.untilMs, untilMs) });
     } else if (lease === undefined || lease.term < term) {
       if (lease !== undefined) lost.push(...lostOf(lease));
-      leases.set(node, { node, term, untilMs, end: 'runs', lastPacketMs: null });
+      leases.set(node, { node, term, untilMs, leaseMs, end: 'runs', lastPacketMs: null });
     }
   };
 
   const release = (sender: string, term: number, atMs: number): void => {
     for (const lease of leases.values()) {
       if (lease.node !== sender || lease.term !== term || lease.end !== 'runs') continue;
-      const ranOut = atMs > lease.untilMs;
-      leases.set(lease.node, { ...lease, ...(ranOut ? { end: 'ran out' } : { end: 'given up', untilMs: atMs }) });
+      // An owner that is not renewed fences in the last moments of its lease; with a quick database it says so before the end.
+      const end = atMs > lease.untilMs - fenceBudget(lease.leaseMs) ? 'ran out' : 'given up';
+      leases.set(lease.node, { ...lease, end, untilMs: Math.min(lease.untilMs, atMs) });
     }
   };
 
@@ -174,7 +178,7 @@ export const createLeaseWatch = ({ nodes, voters }: LeaseWatchOptions): LeaseWat
       if (named.length < NAMED_PACKETS) named.push(`${clock(seen.atMs)} ${seen.node} sent ${seen.text}: ${why}`);
     },
     report: () => {
-      const ended = [...leases.values()].filter((lease) => lease.untilMs < seenUntilMs);
+      const ended = [...leases.values()].filter(({ end, untilMs }) => end !== 'runs' || untilMs < seenUntilMs);
       const problems = [...named];
       if (offending > named.length) problems.push(`${offending} packets bore the VIP without a lease, in all`);
       if (judged === 0) problems.push('no packet bore the VIP while the switch was watched: nothing was judged');

@@ -10,6 +10,7 @@ import {
   createSplit,
   isBackedByGateways,
   isExcused,
+  isOpenedByHand,
   isPair,
   isStandbyVipExcused,
   noteBothGone,
@@ -424,7 +425,8 @@ export const noteLostRecord = (world: World, host: Host): void => {
 export const recordAcknowledged = (world: World, host: Host, sequence: number): void => {
   if ((host.index !== 0 && host.index !== 1) || isTainted(world, host)) return;
   // Exempt: a fence lets go of what semi-sync held back at once, also where the kernel has refused to shut the VIP.
-  if (host.kernel.stuck) return;
+  // So does a pair's node that shuts its peer's server; what a hand lets in there after that no standby has to have.
+  if (host.kernel.stuck || isOpenedByHand(world, host)) return;
   const { ledger } = world;
   const inSync = ledger.inSync[host.index];
   ledger.counts.acknowledged += 1;

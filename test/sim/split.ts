@@ -90,7 +90,7 @@ export const isExcused = (world: World, a: Host, b: Host): boolean => {
 };
 
 /** Opened by an operator's hand after the peer had made it read-only: the agent has its address until the lease ends. */
-const isOpenedByHand = (world: World, { name }: Host): boolean => {
+export const isOpenedByHand = (world: World, { name }: Host): boolean => {
   const fencedAt = world.ledger.split.fencedAt.get(name) ?? Number.POSITIVE_INFINITY;
   return world.plan.faults.some(
     (fault) => fault.kind === 'made-writable' && fault.host === name && fault.at > fencedAt && fault.at <= world.now,
