@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { startNode } from '../core/step.js';
+import { startNode } from '../core/start.js';
 import type { CoreConfig } from '../core/types.js';
 import { createLoop, type Loop } from './loop.js';
 

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type ConfigFixture, createConfigFixture } from '../config/config.fixture.js';
 import { loadConfig } from '../config/load.js';
 import type { VipdConfig } from '../config/types.js';
+import { startNode } from '../core/start.js';
 import type { NodeState } from '../core/state.js';
-import { startNode } from '../core/step.js';
 import { createReloader, type ReloaderOptions } from './reload.js';
 import { coreConfigOf } from './take-over.js';
 

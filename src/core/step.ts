@@ -2,17 +2,17 @@
 
 import { considerHandoff, considerReverse, considerSemiSync, noteServerDown, onActiveOutcome } from './active.js';
 import { considerCandidacy } from './candidacy.js';
-import { applyMaintenance, considerStop, onCommand, tickWish } from './commands.js';
+import { considerStop, onCommand, tickWish } from './commands.js';
 import type { Effect } from './effect.js';
 import { onElectionAnswer, tickElection } from './election.js';
 import type { Event, Outcome } from './event.js';
 import { askGateways, doubtReach, onEvidence } from './evidence.js';
 import { fence, onFencingOutcome, tickFencing } from './fencing.js';
 import { onHandoffOutcome, tickHandoff, tickMoving } from './handoff.js';
-import { initialChecks, initialDatabase, onCheck, onDatabase, onLink } from './health.js';
+import { onCheck, onDatabase, onLink } from './health.js';
 import { beat, onAck, onServedAnswer, resendBeat, resendServed } from './lease.js';
 import type { Message, PollAnswer } from './message.js';
-import { restorePause, tickPause } from './pause.js';
+import { tickPause } from './pause.js';
 import { onPeerBeat, onPeerRelease } from './peer.js';
 import { considerPeerFence, notePeerFence, peerFenceUntil } from './peer-fence.js';
 import { isPlausible } from './plausible.js';
@@ -23,13 +23,12 @@ import { noteWritten, tickRecordFault } from './record-fault.js';
 import { answerRecorded, tickUnanswered } from './recorded-reply.js';
 import { onReleased, tickRelease } from './release.js';
 import { considerRecord } from './stale.js';
-import { considerFollowing, onFollowingOutcome, startFencing, tickStarting } from './standby.js';
+import { considerFollowing, onFollowingOutcome, tickStarting } from './standby.js';
 import {
   checkStandbyVip,
   considerStandbyVip,
   dropStandbyVip,
   hasStandbyVipNews,
-  initialStandbyVip,
   mayPassStandbyVip,
   onGrant,
   onStandbyVipBeat,
@@ -40,101 +39,13 @@ import type { NodeState } from './state.js';
 import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
 import { cancel, journal, majority, peerHeard, reply, send, set, type Turn, unhold, vote } from './turn.js';
-import type { CoreConfig, Instant, VoterName, VoterRecord } from './types.js';
-import { createVoter, isSure, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
+import type { Instant, VoterName } from './types.js';
+import { isSure, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
 
 export interface Stepped {
   readonly state: NodeState;
   readonly effects: readonly Effect[];
 }
-
-/** A node as it starts: VIP off and database read-only before anything else; listens before it asks. */
-export const startNode = (config: CoreConfig, stored: VoterRecord | null, now: Instant): Stepped => {
-  const turn: Turn = { s: initialState(config, stored, now), now, effects: [] };
-  const last = stored?.holder ?? null;
-  if (stored && last !== null && stored.servedTerm === stored.maxTerm && stored.servedTerm > 0) {
-    set(turn, { lastOwner: { name: last, term: stored.servedTerm } });
-  }
-  restorePause(turn);
-  if (stored?.maintenance) applyMaintenance(turn, true);
-  startFencing(turn);
-  beat(turn);
-  return { state: turn.s, effects: turn.effects };
-};
-
-const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Instant): NodeState => {
-  const voters = 2 + config.witnesses.length;
-  const others = voters - (Math.floor(voters / 2) + 1) + 1;
-  const nodes = [config.self, config.peer];
-  // So many others that every majority that may have chosen an owner is among them.
-  const quorumToLearn = (heard: ReadonlySet<VoterName>): boolean => heard.has(config.peer) && heard.size >= others;
-  return {
-    config,
-    role: 'starting',
-    roleSince: now,
-    startedAt: now,
-    voter: createVoter({ name: config.self, nodes, record: stored, quorumToLearn }, now),
-    nextId: 1,
-    beats: { last: 0, sentAt: now, resentAt: now },
-    peer: {
-      beat: null,
-      heardAt: Number.NEGATIVE_INFINITY,
-      asOf: Number.NEGATIVE_INFINITY,
-      caughtUpAt: null,
-      servedSeen: 0,
-      servedSince: now,
-      release: null,
-      releasedAt: now,
-    },
-    witnessHeard: new Map(),
-    database: { ...initialDatabase, at: now },
-    checks: initialChecks(config, now),
-    linksDown: [],
-    holds: new Map(),
-    pauseUntil: null,
-    recordFault: null,
-    unanswered: [],
-    owner: null,
-    election: null,
-    promotion: null,
-    handoff: null,
-    fencing: null,
-    releasing: [],
-    following: { term: 0, failures: 0, step: null, retryAt: now },
-    moving: null,
-    yieldUntil: null,
-    retryAt: now,
-    failedPromotions: 0,
-    failedElections: 0,
-    askedTerm: 0,
-    order: null,
-    failovers: [],
-    lastChangeAt: null,
-    lastOwner: null,
-    wish: null,
-    wishAnswer: { id: 0, outcome: 'none', text: '' },
-    stopping: null,
-    evidence: {
-      stepId: null,
-      askedAt: now,
-      fencePeer: true,
-      reachableSince: Number.NEGATIVE_INFINITY,
-      verdict: 'unknown',
-      position: '',
-      detail: '',
-      at: Number.NEGATIVE_INFINITY,
-    },
-    mayBeReplaced: false,
-    unheardSince: null,
-    peerFence: { stepId: null, startedAt: now, last: null },
-    standbyVip: initialStandbyVip(config, stored, now),
-    notices: new Map(),
-    stalls: { count: 0, longestMs: 0 },
-    asleep: null,
-    witnessPollAt: Number.NEGATIVE_INFINITY,
-    applied: '',
-  };
-};
 
 /**
  * One event. The clock is compared with the lease before the event is looked at (protocol.md, Owner 3).

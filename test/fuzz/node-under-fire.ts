@@ -3,8 +3,9 @@
 import type { Effect, Step } from '../../src/core/effect.js';
 import type { Event } from '../../src/core/event.js';
 import type { Message } from '../../src/core/message.js';
+import { startNode } from '../../src/core/start.js';
 import type { NodeState } from '../../src/core/state.js';
-import { type Stepped, startNode, step } from '../../src/core/step.js';
+import { type Stepped, step } from '../../src/core/step.js';
 import type { CoreConfig, VoterName, VoterRecord } from '../../src/core/types.js';
 import { wakeAt } from '../../src/core/wake.js';
 

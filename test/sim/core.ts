@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { standbyVipUntil } from '../../src/core/standby-vip.js';
-import { startNode, step } from '../../src/core/step.js';
+import { startNode } from '../../src/core/start.js';
+import { step } from '../../src/core/step.js';
 import { addressLifetimeSeconds, addressPromiseMs } from '../../src/core/timing.js';
 import { wakeAt } from '../../src/core/wake.js';
 import { createWitness, stepWitness } from '../../src/core/witness.js';

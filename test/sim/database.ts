@@ -1,7 +1,7 @@
 /** Clients that write through the VIP, and the channel between the two servers. */
 
 import { noticeServerGone } from './agent.js';
-import { recordAcknowledged } from './ledger.js';
+import { recordAcknowledged } from './losses.js';
 import { replicationReaches } from './network.js';
 import { answers, boot, commit, pull, type Server, type Waiting } from './server.js';
 import { at, atHost, type Host, isPassing, log, otherNode, type World } from './world.js';

@@ -5,12 +5,11 @@ import type { Command } from '../../src/core/event.js';
 import type { Message, Role } from '../../src/core/message.js';
 import type { NodeState } from '../../src/core/state.js';
 import type { VoterRecord } from '../../src/core/types.js';
-import type { Fault } from './fault.js';
+import { checkDisplaced } from './displaced.js';
 import {
   createSplit,
   isBackedByGateways,
   isExcused,
-  isOpenedByHand,
   isPair,
   isStandbyVipExcused,
   noteBothGone,
@@ -60,7 +59,7 @@ export type ViolationName =
   | 'not-repeatable';
 
 /** A write whose client was told that it is committed. */
-interface Acknowledged {
+export interface Acknowledged {
   readonly origin: 0 | 1;
   readonly sequence: number;
   readonly at: number;
@@ -328,91 +327,6 @@ const notePromise = (world: World, host: Host, to: string, term: number): void =
   world.ledger.promises.set(host.name, { to, term, until });
 };
 
-/** Faults after which an owner may rightly lose its lease, and for how long after. */
-const LEASE_FAULTS: readonly Fault['kind'][] = [
-  'cut',
-  'isolate',
-  'loss',
-  'delay',
-  'agent-kill',
-  'agent-stop',
-  'machine-freeze',
-  'power-off',
-  'record-lost',
-  'disk-slow',
-  'disk-full',
-  'link-down',
-  'gateways-silent',
-];
-const AFTERMATH_MS = 10_000;
-const OPERATOR_MS = 30_000;
-
-/** No preemption: a healthy owner whose lease is renewed moves for a command or a fault, and for nothing else. */
-const checkDisplaced = (world: World, host: Host, cause: string, text: string): void => {
-  if (isJustified(world, host, cause) || (cause === 'handed-off' && wasMadeReadOnly(world, host, text))) return;
-  violation(
-    world,
-    'displaced',
-    `${host.name} gave up its place by '${cause}', and nothing had happened that explains it`,
-  );
-};
-
-const isJustified = (world: World, host: Host, cause: string): boolean => {
-  const lately = (kinds: readonly Fault['kind'][]): boolean =>
-    world.plan.faults.some(
-      (fault) =>
-        kinds.includes(fault.kind) && fault.at <= world.now && fault.at + fault.forMs + AFTERMATH_MS >= world.now,
-    );
-  const wasFenced = world.now - (world.ledger.split.fencedAt.get(host.name) ?? Number.NEGATIVE_INFINITY) < AFTERMATH_MS;
-  const commanded = world.now - world.ledger.lastCommandAt < OPERATOR_MS;
-  switch (cause) {
-    case 'higher-term':
-      // A lease that is renewed excludes another owner, unless this machine's clock stood still.
-      return (
-        localTime(world, host) >= (host.agent?.state?.owner?.leaseUntil ?? 0) ||
-        isTainted(world, host) ||
-        world.ledger.split.alone.size > 0
-      );
-    case 'lease-lost':
-      return lately(LEASE_FAULTS) || commanded || world.settings.shortPromises;
-    case 'database-failed':
-      return wasFenced || lately(['mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'made-read-only']);
-    case 'link-down':
-      return lately(['link-down']);
-    case 'vip-failed':
-      return lately(['vip-lost', 'agent-stop', 'machine-freeze', 'vip-stuck', ...LEASE_FAULTS]);
-    case 'check-failed':
-      // It serves nobody while its database is read-only, and hands off as soon as there is a standby to hand off to.
-      return (
-        host.server?.readOnly === true ||
-        lately(['check-fails', 'made-read-only', 'mysqld-kill', 'steps-slow', 'steps-fail'])
-      );
-    case 'made-read-only':
-      // A server that is started anew is read-only (my.cnf).
-      return (
-        wasFenced || lately(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
-      );
-    case 'undo-failed':
-      return (
-        commanded || lately(['check-fails', 'made-read-only', 'steps-fail', 'steps-slow', 'mysqld-kill', 'mysqld-hang'])
-      );
-    default:
-      return commanded || lately(['check-fails', 'mysqld-kill']);
-  }
-};
-
-/** With nobody to hand off to it keeps the VIP over a read-only database for as long as that lasts. */
-const wasMadeReadOnly = (world: World, host: Host, text: string): boolean =>
-  text.endsWith(OTHER_HAND) &&
-  world.plan.faults.some(
-    (fault) =>
-      READ_ONLY_AFTER.includes(fault.kind) && 'host' in fault && fault.host === host.name && fault.at <= world.now,
-  );
-
-/** A server that is started anew is read-only too (my.cnf). */
-const READ_ONLY_AFTER: readonly Fault['kind'][] = ['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off'];
-const OTHER_HAND = 'another hand made the database read-only';
-
 export const noteCommand = (world: World, _command: Command): void => {
   world.ledger.lastCommandAt = world.now;
 };
@@ -420,86 +334,4 @@ export const noteCommand = (world: World, _command: Command): void => {
 export const noteLostRecord = (world: World, host: Host): void => {
   world.ledger.recordLost.add(host.name);
   world.ledger.durableTerms.delete(host.name);
-};
-
-export const recordAcknowledged = (world: World, host: Host, sequence: number): void => {
-  if ((host.index !== 0 && host.index !== 1) || isTainted(world, host)) return;
-  // Exempt: a fence lets go of what semi-sync held back at once, also where the kernel has refused to shut the VIP.
-  // So does a pair's node that shuts its peer's server; what a hand lets in there after that no standby has to have.
-  if (host.kernel.stuck || isOpenedByHand(world, host)) return;
-  const { ledger } = world;
-  const inSync = ledger.inSync[host.index];
-  ledger.counts.acknowledged += 1;
-  if (inSync) ledger.counts.inSync += 1;
-  ledger.acknowledged.push({ origin: host.index, sequence, at: world.now, inSync, frail: false });
-};
-
-/** The host of `host` loses its power, with relay logs that were not synced. */
-export const noteRelayLogsLost = (world: World, host: Host): void => {
-  const { server } = host;
-  if (!server) return;
-  for (const write of world.ledger.acknowledged) {
-    const has = server.received[write.origin] >= write.sequence && server.committed[write.origin] < write.sequence;
-    if (has) write.frail = true;
-  }
-};
-
-/** How much of a loss the newest BEAT could not tell. */
-const LOSS_SLACK_INTERVALS = 3;
-const LOSS_SLACK_MS = 500;
-
-/** The VIP has just gone on: is this data that may serve? */
-export const observeServing = (world: World, host: Host, agent: Agent): void => {
-  const { ledger } = world;
-  const { state } = agent;
-  const term = state?.owner?.term;
-  if (!state || term === undefined || (host.index !== 0 && host.index !== 1)) return;
-  const acceptLoss = state.promotion?.acceptLoss === true;
-  const before = ledger.served;
-  const dataTerm = ledger.dataTerms[host.index];
-  ledger.counts.takeovers += 1;
-  // In a pair the owner alone records that its term serves: the other node need not have heard.
-  const unheard = isPair(world) && ledger.knownServed[host.index] < (before?.term ?? 0);
-  if (before && !acceptLoss && dataTerm < before.term && !unheard)
-    violation(
-      world,
-      'served-behind',
-      `${host.name} serves term ${term} with data of term ${dataTerm}, after term ${before.term} served`,
-    );
-  weighLoss(world, host, acceptLoss);
-  ledger.served = { index: host.index, term };
-};
-
-const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
-  const { ledger } = world;
-  const committed = host.server?.committed ?? [0, 0];
-  const isLost = (write: Acknowledged): boolean => write.sequence > committed[write.origin];
-  const lost = ledger.acknowledged.filter(isLost);
-  ledger.counts.lost += lost.length;
-  const last = ledger.acknowledged.at(-1);
-  ledger.acknowledged = ledger.acknowledged.filter((write) => !isLost(write));
-  const [first] = lost.filter((write) => !write.frail);
-  if (!first || !last || acceptLoss || !ledger.served) return;
-  // What a pair's node commits that won its term alone, nobody else need have heard of.
-  if (ledger.split.happened || ledger.split.alone.has(ledger.served.term)) return;
-  // Nor has anybody where the only record of it was lost.
-  if (isPair(world) && ledger.recordLost.size > 0) return;
-  const owner = otherNode(world, host);
-  const which = `${lost.length} writes acknowledged by ${owner.name} (from 0-${first.origin + 1}-${first.sequence} at ${first.at.toFixed(0)}) are not on ${host.name}, which takes over`;
-  if (lost.some((write) => write.inSync && !write.frail))
-    return violation(world, 'sync-write-lost', `${which}; sync was recorded when they were acknowledged`);
-  if (ledger.inSync[ledger.served.index === 0 ? 0 : 1])
-    return violation(world, 'sync-write-lost', `${which}; sync was recorded at the end`);
-  if (ledger.handedOffTerm === ledger.served.term)
-    return violation(world, 'switchover-lost-writes', `${which} by a planned move`);
-  const { maxLossMs, intervalMs } = world.settings;
-  const span = last.at - first.at;
-  // An owner that is cut off serves until its lease ends, and nobody else hears of what it commits by then.
-  const unknowable = world.leaseMs + LOSS_SLACK_INTERVALS * intervalMs + LOSS_SLACK_MS;
-  if (maxLossMs !== 'any' && span > maxLossMs + unknowable)
-    violation(
-      world,
-      'loss-above-limit',
-      `${which}; that is ${span.toFixed(0)} ms of commits, and ${maxLossMs} ms are allowed`,
-    );
 };

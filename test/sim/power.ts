@@ -4,7 +4,8 @@ import { startAgent } from './agent.js';
 import { startServer } from './database.js';
 import { crash, type Remains } from './disk.js';
 import { createKernel } from './kernel.js';
-import { noteLostRecord, noteRelayLogsLost } from './ledger.js';
+import { noteLostRecord } from './ledger.js';
+import { noteRelayLogsLost } from './losses.js';
 import type { Host, World } from './world.js';
 
 /** What of a write under way a crash leaves. */

@@ -6,7 +6,7 @@ import { deliver } from './agent.js';
 import { acknowledge, killServer } from './database.js';
 import { gatherEvidence } from './evidence.js';
 import { addAddress, openGuard } from './kernel.js';
-import { observeServing } from './ledger.js';
+import { observeServing } from './losses.js';
 import { isCut, replicationReaches } from './network.js';
 import { powerOff, powerOn } from './power.js';
 import { answers, apply, contains, parseCommits, pull, type Server, textOf } from './server.js';

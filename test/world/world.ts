@@ -5,8 +5,9 @@ import type { Command, Event, Evidence, Outcome } from '../../src/core/event.js'
 import type { Message } from '../../src/core/message.js';
 import { mustShutPeer } from '../../src/core/peer-fence.js';
 import { standbyVipUntil } from '../../src/core/standby-vip.js';
+import { startNode } from '../../src/core/start.js';
 import type { NodeState } from '../../src/core/state.js';
-import { startNode, step } from '../../src/core/step.js';
+import { step } from '../../src/core/step.js';
 import type { CoreConfig, VoterRecord } from '../../src/core/types.js';
 import type { VoterState } from '../../src/core/voter.js';
 import { wakeAt } from '../../src/core/wake.js';
