@@ -1,5 +1,6 @@
 /** The database layer's face to the agent: reports of the server's state, and the steps the core asks for. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
@@ -81,8 +82,10 @@ export interface StepOptions {
 }
 
 const DEFAULT_POLL_MS = 100;
-/** A server that ended in the middle of a fence is looked for once more. */
-const FENCE_ATTEMPTS = 2;
+/** A server that ended in the middle of a fence is looked for again; while it is being torn down it resets connections. */
+const FENCE_ATTEMPTS = 6;
+/** Once at once, then after so long, after twice as long and so on. */
+const FENCE_PAUSE_MS = 10;
 /** They start or stop the replication threads. */
 const CHANNEL_STEPS: ReadonlySet<DatabaseStep['name']> = new Set([
   'database-catch-up',
@@ -209,7 +212,10 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       } catch (error) {
         const failure = asDatabaseError(error, step.name);
         if (step.name === 'database-fence') {
-          if (failure.kind === 'lost' && i < FENCE_ATTEMPTS) continue;
+          if (failure.kind === 'lost' && i < FENCE_ATTEMPTS) {
+            await sleep((i - 1) * FENCE_PAUSE_MS);
+            continue;
+          }
           if (failure.kind === 'down') return { ok: true, detail: DOWN };
         }
         return failed(explain(step, failure));

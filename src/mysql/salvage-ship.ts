@@ -64,7 +64,7 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
   };
 
   const handle = async (request: unknown, reply: ShipReply, signal: AbortSignal): Promise<SalvageTrailer> => {
-    const have = parseRequest(request)?.have;
+    const { have, only } = parseRequest(request) ?? {};
     if (have === undefined) throw new Error('the request says no position; run the same vipd on both nodes');
     if (known === undefined) {
       throw new Error(
@@ -82,6 +82,7 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
       case 'cannot':
         return { kind: 'cannot', why: shipment.why, missing: shipment.missing };
       case 'ship':
+        if (only === 'whether') return { kind: 'some' };
         return await ship(options, known, shipment, reply, signal);
       default:
         return shipment satisfies never;

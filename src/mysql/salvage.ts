@@ -84,12 +84,24 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
     handler: ship.handle,
     salvage: async (have, { signal, progress }) => {
       try {
+        if (!(await hasMore(options.channel, have, signal)))
+          return { ok: true, detail: 'nothing to salvage', position: have };
         return await options.database.use((link) => run(options, link, have, signal, progress));
       } catch (error) {
         return failed(`salvage: ${error instanceof Error ? error.message : String(error)}`);
       }
     },
   };
+};
+
+/**
+ * Nearly always it has not. Asked before the local server is needed, which may still wait for its receiver to log in at a
+ * source that hangs.
+ */
+const hasMore = async (channel: SalvageChannel, have: Position, signal: AbortSignal): Promise<boolean> => {
+  const ignore = { onNote: () => undefined, onData: async () => undefined };
+  const answer = parseTrailer(await channel.ask(SALVAGE, { have, only: 'whether' }, { signal, ...ignore }));
+  return answer?.kind !== 'nothing';
 };
 
 const run = async (
@@ -198,6 +210,8 @@ const problemOf = (trailer: SalvageTrailer | undefined, bytes: number): string |
       return undefined;
     case 'cannot':
       return trailer.why;
+    case 'some':
+      return 'the answer told that there is more, and not what';
     case 'shipped':
       return trailer.bytes === bytes ? undefined : `${trailer.bytes} bytes were sent, and ${bytes} came`;
     default:
