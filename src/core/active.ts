@@ -122,12 +122,27 @@ export const considerSemiSync = (turn: Turn): void => {
   const inForce = s.database.report?.semiSync;
   if (!isReportCurrent(s) || s.database.report?.state !== 'ok' || inForce === undefined) return;
   const wanted = standbyAttached(turn);
-  if (owner.sync && (!wanted || !inForce)) return recordServed(turn, false);
-  if (!inForce && owner.syncFrom !== '') set(turn, { owner: { ...owner, syncFrom: '' } });
-  if (!owner.sync && wanted && inForce) return recordSyncOnceCaughtUp(turn, owner);
+  const shared = wanted && isShared(turn);
+  if (owner.sync && (!wanted || !inForce || shared)) return recordServed(turn, false);
+  if ((!inForce || shared) && owner.syncFrom !== '') set(turn, { owner: { ...owner, syncFrom: '' } });
+  if (!owner.sync && wanted && inForce && !shared) return recordSyncOnceCaughtUp(turn, owner);
   if (!wanted || inForce) noteAttached(turn, '');
   if (wanted === inForce || turn.now < owner.stepRetryAt) return;
   if (!wanted || receivesAnew(turn)) switchSemiSync(turn, wanted);
+};
+
+/** Of several servers that acknowledge the quickest does: that the standby has a commit nobody can say. */
+const isShared = (turn: Turn): boolean => {
+  const replicas = turn.s.database.report?.semiSyncReplicas ?? 0;
+  if (replicas <= 1) return false;
+  const remedy = 'switch rpl_semi_sync_*_enabled off on all others than the standby';
+  noticeOnce(
+    turn,
+    'alarm',
+    'sync',
+    `${replicas} servers acknowledge commits, so none counts as received here: ${remedy}`,
+  );
+  return true;
 };
 
 /**
@@ -171,22 +186,18 @@ const standbyAttached = (turn: Turn): boolean => {
   return peer.lagMs >= 0 && peer.lagMs < 1_000;
 };
 
-/** The standby was judged clean and follows us: its channel may be followed in turn. */
+/** The standby was judged clean and follows us: its channel may be followed in turn. What a quarantined one has may not come here. */
 export const considerReverse = (turn: Turn): void => {
   const { s, now } = turn;
   const { owner } = s;
   if (s.role !== 'active' || !owner?.served || owner.reverseStep !== null || now < owner.stepRetryAt || s.handoff)
     return;
+  if (!isReportCurrent(s) || s.database.report?.state !== 'ok') return;
   const peer = livePeer(s, now);
-  const io = s.database.report?.replica?.io;
-  if (
-    !isReportCurrent(s) ||
-    s.database.report?.state !== 'ok' ||
-    io !== 'stopped' ||
-    peer?.role !== 'standby' ||
-    !peer.replicating
-  )
-    return;
+  const { io } = s.database.report.replica ?? {};
+  if (io !== undefined && io !== 'stopped' && peer?.holds.includes('quarantined'))
+    return set(turn, { owner: { ...owner, reverseStep: run(turn, { name: 'database-stop-channel' }) } });
+  if (io !== 'stopped' || peer?.role !== 'standby' || !peer.replicating || peer.lagMs < 0) return;
   if (peer.dataTerm !== owner.term || !containsPosition(s.database.position, peer.position)) return;
   set(turn, { owner: { ...owner, reverseStep: run(turn, { name: 'database-open-reverse' }) } });
 };

@@ -230,8 +230,11 @@ export const tickElection = (turn: Turn): void => {
     const without = remoteVoters(turn.s).filter((voter) => election.answers.get(voter)?.granted !== true);
     if (election.phase !== 'polling') withdraw(turn, election.term);
     holdIfBehind(turn, [...election.answers.values()]);
+    const left = Math.max(0, ...[...election.answers.values()].map((v) => (v.granted ? 0 : v.leftMs)));
     // The names differ, so two nodes that failed together do not ask together again.
-    const wait = config.intervalMs * (config.self < config.peer ? 1 : 2) * 2 ** Math.min(turn.s.failedElections, 5);
+    const backOff = config.intervalMs * (config.self < config.peer ? 1 : 2) * 2 ** Math.min(turn.s.failedElections, 5);
+    // Whoever keeps a promise to another tells how long: were that one to die, waiting longer is waiting for nothing.
+    const wait = left > 0 ? Math.min(left, backOff) : backOff;
     return stepBack(
       turn,
       'unanswered',

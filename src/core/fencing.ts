@@ -38,6 +38,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   if (s.handoff && cause !== 'handed-off') cancel(turn, s.handoff.stepId);
   cancel(turn, s.owner?.semiSyncStep ?? null);
   cancel(turn, s.owner?.reverseStep ?? null);
+  cancel(turn, s.owner?.reopenStep ?? null);
   const databaseId = entries.includes('fence-database') ? run(turn, { name: 'database-fence' }) : null;
   // A planned move fences once more: a privileged client may have committed after the final position was read.
   const unopened = s.promotion !== null && s.promotion.phase !== 'address';
@@ -56,7 +57,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
     databaseRetryAt: null,
     term,
     goBack: neverServed(s) ?? SERVED,
-    openedAt: s.promotion?.phase === 'address' ? s.database.position : '',
+    openedAt: s.promotion?.openedAt ?? '',
   };
   tellAskers(turn, cause, detail);
   // The operator's word was for this promotion only: without it the data is what it was.

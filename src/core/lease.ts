@@ -95,7 +95,8 @@ export const composeBeat = (s: NodeState, now: number): Beat => {
     position: s.database.position,
     readOnly: s.database.report?.readOnly ?? true,
     replicating: replica?.io === 'running' && replica.sql === 'running',
-    lagMs: Math.max(-1, replica?.lagMs ?? -1),
+    // A report from before a stall: the channel may have been stopped since.
+    lagMs: s.asleep && s.database.at < s.asleep.until ? -1 : Math.max(-1, replica?.lagMs ?? -1),
     progress: s.promotion?.progress ?? s.handoff?.phase ?? '',
     pause: pauseNow(s, now),
     finalPosition: s.handoff?.finalPosition ?? '',

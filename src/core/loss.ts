@@ -1,6 +1,6 @@
 /** What the last owner may have committed that did not arrive here (mysql.md, Promotion 4). */
 
-import type { Verdict } from './message.js';
+import type { Release, Verdict } from './message.js';
 import { containsPosition, countMissing, isAhead, mergePositions } from './position.js';
 import type { NodeState, Promotion } from './state.js';
 import { isPairAlone, servedLast } from './turn.js';
@@ -12,15 +12,21 @@ export interface Loss {
   readonly text: string;
 }
 
+/** The RELEASE of whoever served last: that of an earlier term says nothing of its end. */
+export const lastRelease = ({ peer }: NodeState, servedBefore: Term): Release | null =>
+  peer.release && peer.release.term >= servedBefore ? peer.release : null;
+
 /** Where the last owner's data ends for certain: by its RELEASE, or by our own hand on its database; empty: not known. */
-export const finalPositionOf = (s: NodeState): Position => s.peer.release?.finalPosition || shutPosition(s);
+export const finalPositionOf = (s: NodeState, servedBefore: Term): Position =>
+  lastRelease(s, servedBefore)?.finalPosition || shutPosition(s);
 
 const shutPosition = ({ evidence }: NodeState): Position => (evidence.verdict === 'peer-dead' ? evidence.position : '');
 
 /** What any voter, the peer's BEATs or its RELEASE know of the last owner's commits. */
 export const lastKnownPosition = (s: NodeState, verdicts: readonly Verdict[]): Position => {
   const told = verdicts.map((v) => (v.granted ? v.lastPosition : ''));
-  return [...told, s.peer.beat?.position ?? '', finalPositionOf(s)].reduce(mergePositions, '');
+  const own = [s.peer.beat?.position ?? '', s.peer.release?.finalPosition ?? '', shutPosition(s)];
+  return [...told, ...own].reduce(mergePositions, '');
 };
 
 /** The newest term that served, as these voters know it. */
@@ -51,7 +57,7 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position, no
   const unmissed = whyUnmissed(s, promotion, position);
   if (unmissed !== '' && unheardSince === null) return nothing(unmissed);
   // A RELEASE that came before the last vote tells nothing of the term that was voted for.
-  const told = unheardSince === null ? finalPositionOf(s) : shutPosition(s);
+  const told = unheardSince === null ? finalPositionOf(s, promotion.servedBefore) : shutPosition(s);
   const final = promotion.shutAt === '' ? told : promotion.shutAt;
   if (final !== '' && containsPosition(position, final))
     return nothing('the final position of the last active is applied');
@@ -68,8 +74,9 @@ export const weigh = (s: NodeState, promotion: Promotion, position: Position, no
   }
   // Each BEAT that renewed its lease reached a voter of our majority: it served for a lease after the last that we know.
   const contained = promotion.lastPositionTold && containsPosition(position, promotion.lastPosition);
-  const until = peer.release ? peer.releasedAt : now;
-  const servedOnMs = contained ? (peer.release ? 0 : config.leaseMs) : Math.max(0, until - peer.caughtUpAt);
+  const isReleased = lastRelease(s, promotion.servedBefore) !== null;
+  const until = isReleased ? peer.releasedAt : now;
+  const servedOnMs = contained ? (isReleased ? 0 : config.leaseMs) : Math.max(0, until - peer.caughtUpAt);
   // A position in a BEAT is a poll old.
   const lossMs = servedOnMs + config.intervalMs;
   return { lossMs, text: describe(s, promotion, position, lastMs(lossMs)) };

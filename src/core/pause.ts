@@ -33,9 +33,11 @@ export const mergePause = (turn: Turn, beat: Beat): void => {
     const longer = on && leftMs >= 0 && pauseUntil !== null && pauseUntil > turn.now + leftMs + PAUSE_SLACK_MS;
     if (!longer) return;
   }
+  // It ran out there a moment before it does here: nobody has said `resume`.
+  const ranOut = pauseUntil !== null && pauseUntil <= turn.now + PAUSE_SLACK_MS;
   record(turn, { pause: counted(turn, beat.pause) });
   applyPause(turn);
-  if (!on) forgetTroubles(turn);
+  if (!on && !ranOut) forgetTroubles(turn);
 };
 
 /** As a node starts. How long the host was off nobody can tell: by another boot's clock the time begins anew. */

@@ -50,6 +50,7 @@ const remember = (turn: Turn, beat: Beat): void => {
       heardAt: turn.now,
       asOf,
       caughtUpAt: caughtUp ? asOf : peer.caughtUpAt,
+      positionAsOf: beat.position === '' ? peer.positionAsOf : asOf,
       servedSeen: serves ? Math.max(peer.servedSeen, beat.term) : peer.servedSeen,
       servedSince: serves && beat.term > peer.servedSeen ? turn.now : peer.servedSince,
     },

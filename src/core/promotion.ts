@@ -5,14 +5,14 @@ import { noteReleasedCommits } from './evidence.js';
 import { fence } from './fencing.js';
 import { unfit } from './fitness.js';
 import { beat, recordServed } from './lease.js';
-import { finalPositionOf, lastKnownPosition, newestServed, wasInSync, weigh } from './loss.js';
+import { finalPositionOf, lastKnownPosition, lastRelease, newestServed, wasInSync, weigh } from './loss.js';
 import type { Verdict } from './message.js';
 import { isPlanned, noteOwner } from './owners.js';
 import { mayStillHold, startPeerFence } from './peer-fence.js';
 import { isAhead, mergePositions } from './position.js';
 import type { Promotion } from './state.js';
 import { become, type Entry } from './table.js';
-import { backOff } from './timing.js';
+import { backOff, RECORD_WITHIN_MS } from './timing.js';
 import { cancel, hold, journal, livePeer, reply, run, set, stepDone, type Turn, unhold } from './turn.js';
 import type { HoldName, Position } from './types.js';
 
@@ -26,7 +26,8 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
   cancel(turn, s.evidence.stepId);
   set(turn, { following: { ...s.following, step: null }, evidence: { ...s.evidence, stepId: null } });
   const probeId = run(turn, { name: 'vip-probe' });
-  const target = finalPositionOf(s);
+  const servedBefore = newestServed(verdicts);
+  const target = finalPositionOf(s, servedBefore);
   const catchUpId = run(turn, { name: 'database-catch-up', target: target === '' ? null : target, stop: true });
   // Who chose itself alone has its own record only: the last owner may have gone on, and recorded otherwise.
   const chosen = verdicts.length > 1;
@@ -43,13 +44,14 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     lastSync: chosen && wasInSync(verdicts),
     lastPositionTold: chosen && verdicts.every((v) => v.granted && v.lastPosition !== ''),
     shutAt: '',
-    servedBefore: newestServed(verdicts),
+    servedBefore,
     lossMs: null,
     salvageId: null,
     salvage: 'none',
     channelGivenUp: false,
     dataTermBefore: s.voter.record?.dataTerm ?? 0,
     acceptLoss: s.order?.acceptLoss ?? false,
+    openedAt: '',
   };
   set(turn, { promotion, applied: '' });
 };
@@ -99,7 +101,7 @@ const giveUpChannel = (turn: Turn, promotion: Promotion, why: string): void => {
 const worthSalvaging = (turn: Turn): boolean => {
   const { s, now } = turn;
   const peer = livePeer(s, now);
-  const { release } = s.peer;
+  const release = lastRelease(s, s.promotion?.servedBefore ?? 0);
   // Its RELEASE is quicker than the BEAT that tells of its health.
   const dead = peer?.health === 'failed' || (release?.reason ?? '').startsWith('database-failed');
   const handed = (release?.finalPosition ?? '') !== '';
@@ -226,6 +228,7 @@ const onStep = (turn: Turn, promotion: Promotion, outcome: Outcome): void => {
     case 'gate':
       return recordTerm(turn);
     case 'open':
+      set(turn, { promotion: { ...promotion, openedAt: outcome.position ?? turn.s.database.position } });
       return enter(turn, 'address', 'taking the VIP', run(turn, { name: 'vip-on' }));
     case 'address':
       return serve(turn, promotion);
@@ -246,7 +249,7 @@ const serve = (turn: Turn, promotion: Promotion): void => {
   if (!owner) return;
   const took = Math.round(now - promotion.startedAt);
   const entries = become(turn, 'active', 'serving', `term ${owner.term} after ${took} ms, because ${owner.reason}`);
-  const planned = s.order !== null || isPlanned(s.peer.release?.reason ?? '');
+  const planned = s.order !== null || isPlanned(lastRelease(s, promotion.servedBefore)?.reason ?? '');
   noteOwner(turn, config.self, owner.term, planned);
   set(turn, {
     promotion: null,
@@ -320,6 +323,12 @@ export const tickPromotion = (turn: Turn): void => {
   }
   const waiting = promotion.catchUpId !== null || promotion.salvageId !== null;
   if (waiting && turn.now >= promotion.catchUpUntil) return onStalled(turn, promotion);
+  if (promotion.phase === 'record' && turn.now - promotion.phaseSince >= RECORD_WITHIN_MS)
+    return fail(
+      turn,
+      'promotion-failed',
+      `no majority has recorded the term within ${RECORD_WITHIN_MS / 1_000} s; is a disk full, or very slow?`,
+    );
   const broken = turn.s.database.health === 'failed' || turn.s.linksDown.length > 0;
   if (broken) fence(turn, 'unfit', unfit(turn.s, turn.now));
 };

@@ -17,7 +17,7 @@ export const SERVED = { unserved: false, servedTerm: 0, sync: false } as const;
 export const startRelease = (turn: Turn, message: Release): void => {
   const { config } = turn.s;
   const own = onRelease(turn.s.voter, config.self, message, turn.now);
-  const until = turn.now + RELEASE_REPEAT_LEASES * config.leaseMs;
+  const until = turn.now + RELEASE_REPEAT_LEASES * config.promiseMs;
   turn.effects.push(...own.effects.filter((effect) => effect.type === 'persist'));
   // An earlier one is repeated on: whoever has not heard it would wait its promise out, and lack the final position.
   const others = turn.s.releasing.filter((known) => known.message.term !== message.term);

@@ -45,6 +45,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
       heardAt: Number.NEGATIVE_INFINITY,
       asOf: Number.NEGATIVE_INFINITY,
       caughtUpAt: null,
+      positionAsOf: Number.NEGATIVE_INFINITY,
       servedSeen: 0,
       servedSince: now,
       release: null,

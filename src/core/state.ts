@@ -101,6 +101,8 @@ export interface PeerView {
   readonly asOf: Instant;
   /** While it owned: our data had all that its BEAT named at this time. */
   readonly caughtUpAt: Instant | null;
+  /** As `asOf`, of the newest BEAT that told a position: the text of an older one is kept. */
+  readonly positionAsOf: Instant;
   /** It said that it serves, since our start. */
   readonly servedSeen: Term;
   readonly servedSince: Instant;
@@ -216,6 +218,8 @@ export interface Promotion {
   /** `done`: everything in the dead server's binary logs is here. */
   readonly salvage: 'none' | 'done' | 'failed';
   readonly acceptLoss: boolean;
+  /** Of the database as it was made writable; empty: it was not, yet. */
+  readonly openedAt: Position;
   readonly dataTermBefore: Term;
   /** The channel was stopped with what it had received, by the operator's word. */
   readonly channelGivenUp: boolean;

@@ -8,6 +8,7 @@ import { onElectionAnswer, tickElection } from './election.js';
 import type { Event, Outcome } from './event.js';
 import { askGateways, doubtReach, onEvidence } from './evidence.js';
 import { fence, onFencingOutcome, tickFencing } from './fencing.js';
+import { brokenApplier } from './fitness.js';
 import { onHandoffOutcome, tickHandoff, tickMoving } from './handoff.js';
 import { onCheck, onDatabase, onLink } from './health.js';
 import { beat, onAck, onServedAnswer, resendBeat, resendServed } from './lease.js';
@@ -38,7 +39,7 @@ import {
 import type { NodeState } from './state.js';
 import { become } from './table.js';
 import { countedLease, fenceBudget, WITNESS_POLL_MS } from './timing.js';
-import { cancel, journal, majority, peerHeard, reply, send, set, type Turn, unhold, vote } from './turn.js';
+import { cancel, journal, reply, send, set, type Turn, unhold, vote } from './turn.js';
 import type { Instant, VoterName } from './types.js';
 import { isSure, learn, onPersisted, onPoll, onServed, onVote } from './voter.js';
 
@@ -81,9 +82,13 @@ const handle = (turn: Turn, event: Event): void => {
       return onMessage(turn, event.from, event.message);
     case 'check':
       return onCheck(turn, event.name, event.ok, event.detail);
-    case 'database':
+    case 'database': {
+      const broken = brokenApplier(turn.s);
       onDatabase(turn, event.report);
+      // The operator has mended it.
+      if (broken !== '' && brokenApplier(turn.s) === '') unhold(turn, 'replication');
       return noteCaughtUp(turn);
+    }
     case 'link':
       onLink(turn, event.name, event.up);
       return doubtReach(turn);
@@ -231,8 +236,9 @@ const onStall = (turn: Turn, forMs: number): void => {
 /** Our own report may be newer than the owner's BEAT: then we had it all when that BEAT came. */
 const noteCaughtUp = (turn: Turn): void => {
   const { peer, database } = turn.s;
-  if (!peer.beat?.owner || peer.caughtUpAt === peer.asOf) return;
-  if (containsPosition(database.received, peer.beat.position)) set(turn, { peer: { ...peer, caughtUpAt: peer.asOf } });
+  if (!peer.beat?.owner || peer.caughtUpAt === peer.positionAsOf) return;
+  if (!containsPosition(database.received, peer.beat.position)) return;
+  set(turn, { peer: { ...peer, caughtUpAt: peer.positionAsOf } });
 };
 
 /** Everything that time or a changed state may have made due. */
@@ -302,12 +308,4 @@ const leave = (turn: Turn): void => {
   become(turn, 'stopped', 'stop');
   reply(turn, s.stopping.commandId, true, true, 'stopped');
   turn.effects.push({ type: 'exit' });
-};
-
-/** For `status`: this many voters hear us or are heard now, ourselves included. */
-export const votersHeard = (s: NodeState, now: Instant): { readonly heard: number; readonly needed: number } => {
-  const witnesses = s.config.witnesses.filter(
-    (name) => now - (s.witnessHeard.get(name) ?? Number.NEGATIVE_INFINITY) < 3 * WITNESS_POLL_MS,
-  );
-  return { heard: 1 + (peerHeard(s, now) ? 1 : 0) + witnesses.length, needed: majority(s) };
 };

@@ -64,6 +64,9 @@ export const FENCE_OVERDUE_MS = 2_000;
 /** Of two nodes' counts of a pause, a difference up to this is on the way or drift. */
 export const PAUSE_SLACK_MS = 1_000;
 
+/** A won term that a majority has not recorded as serving by then is given back: a disk may be full, and the peer healthy. */
+export const RECORD_WITHIN_MS = 10_000;
+
 /** An operator's word that must be written down is answered by then, written or not. */
 export const ANSWER_WITHIN_MS = 10_000;
 

@@ -32,7 +32,8 @@ export const realCore: Core = {
   standbyVipUntil,
 };
 
-type StepModule = Pick<Core, 'startNode' | 'step'>;
+type StartModule = Pick<Core, 'startNode'>;
+type StepModule = Pick<Core, 'step'>;
 type WakeModule = Pick<Core, 'wakeAt'>;
 type WitnessModule = Pick<Core, 'createWitness' | 'stepWitness'>;
 type StandbyVipModule = Pick<Core, 'standbyVipUntil'>;
@@ -42,13 +43,14 @@ type TimingModule = Pick<Core, 'addressLifetimeSeconds' | 'addressPromiseMs'>;
 export const loadCore = async (directory: string): Promise<Core> => {
   const load = async (name: string): Promise<unknown> =>
     import(/* @vite-ignore */ pathToFileURL(join(directory, name)).href);
+  const startModule = (await load('start.js')) as StartModule;
   const stepModule = (await load('step.js')) as StepModule;
   const wakeModule = (await load('wake.js')) as WakeModule;
   const witnessModule = (await load('witness.js')) as WitnessModule;
   const standbyVipModule = (await load('standby-vip.js')) as StandbyVipModule;
   const timingModule = (await load('timing.js')) as TimingModule;
   return {
-    startNode: stepModule.startNode,
+    startNode: startModule.startNode,
     step: stepModule.step,
     wakeAt: wakeModule.wakeAt,
     createWitness: witnessModule.createWitness,

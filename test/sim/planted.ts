@@ -191,8 +191,8 @@ export const PLANTED: readonly PlantedFault[] = [
     patches: [
       patch(
         'active.js',
-        'if (owner.sync && (!wanted || !inForce))',
-        'if (owner.sync && !wanted && inForce) return switchSemiSync(turn, false);\n    if (owner.sync && !inForce)',
+        'if (owner.sync && (!wanted || !inForce || shared))',
+        'if (owner.sync && !wanted && inForce) return switchSemiSync(turn, false);\n    if (owner.sync && (!inForce || shared))',
       ),
     ],
   },

@@ -1,5 +1,6 @@
 /** Looks for a planted fault: the first seed that the faulty core fails and the core as it is does not. */
 
+import type { ViolationName } from './ledger.js';
 import { drawPlan } from './plan.js';
 import { type PlantedFault, plant } from './planted.js';
 import { type RunOptions, runPlan } from './run.js';
@@ -20,6 +21,16 @@ export interface Found {
   readonly violation: string;
 }
 
+/**
+ * The violation by which this seed finds the fault in the core of `options`; null: by none. What the core as it is breaks
+ * too proves nothing, nor does a core that was broken in the planting and throws.
+ */
+export const findIn = (seed: number, options: RunOptions): ViolationName | null => {
+  const { violation } = runPlan(drawPlan(seed), options);
+  if (violation === null || violation.name === 'core-threw') return null;
+  return runPlan(drawPlan(seed)).violation === null ? violation.name : null;
+};
+
 /** `compiled` is the directory of the compiled core. Throws where the fault fits the core no more. */
 export const search = async (
   fault: PlantedFault,
@@ -29,10 +40,8 @@ export const search = async (
   const core = await plant(fault, compiled);
   const options: RunOptions = { core, ...(fault.guardFault ? { guardFault: fault.guardFault } : {}) };
   for (let i = 0; i < runs && Date.now() < until; i += 1) {
-    const { violation } = runPlan(drawPlan(seed + i), options);
-    // What the core as it is breaks too proves nothing of the planted fault.
-    if (violation && runPlan(drawPlan(seed + i)).violation === null)
-      return { run: i + 1, seed: seed + i, violation: violation.name };
+    const violation = findIn(seed + i, options);
+    if (violation !== null) return { run: i + 1, seed: seed + i, violation };
   }
   return null;
 };

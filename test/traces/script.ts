@@ -219,8 +219,15 @@ const database = (world: World, name: string, what: string, detail: string): voi
     case 'behind':
       server.lagMs = Number(detail);
       return;
+    case 'others':
+      server.others = Number(detail);
+      return;
     case 'stuck':
       server.stuck = detail !== 'off';
+      return;
+    case 'mended':
+      server.error = '';
+      server.sql = true;
       return;
     case 'full':
     case 'denied':

@@ -22,6 +22,8 @@ export interface Server {
   /** The probe's state where it is not ok: full, denied, failed. */
   trouble: DatabaseReport['state'] | null;
   semiSync: boolean;
+  /** Servers outside of the group that acknowledge too. */
+  others: number;
   /** How far it says it is behind. */
   lagMs: number;
 }
@@ -39,6 +41,7 @@ export const createServer = (id: number): Server => ({
   stuck: false,
   trouble: null,
   semiSync: false,
+  others: 0,
   lagMs: 0,
 });
 
@@ -80,7 +83,7 @@ export const reportOf = (server: Server, source: Server, reachable: boolean): Da
     readOnly: server.readOnly,
     position: positionOf(server.committed),
     semiSync: server.semiSync,
-    semiSyncReplicas: source.io && source.up && reachable ? 1 : 0,
+    semiSyncReplicas: server.others + (source.io && source.up && reachable ? 1 : 0),
     replica: {
       io: connected ? 'running' : server.io ? 'connecting' : 'stopped',
       sql: server.sql ? 'running' : 'stopped',
