@@ -151,7 +151,8 @@ const tlsOptions = (tls: TlsFiles): SslOptions => ({
   ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
   ...(tls.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
   ...(tls.key === undefined ? {} : { key: readFileSync(tls.key) }),
-  rejectUnauthorized: tls.ca !== undefined,
+  // A name is worth nothing from a certificate that nobody vouches for.
+  rejectUnauthorized: tls.ca !== undefined || tls.verifyServer,
   verifyIdentity: tls.verifyServer,
 });
 

@@ -15,7 +15,7 @@ import { createLinks, type Link, type LinkName } from './links.js';
 import { openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
 import { catchUp, follow, giveUpChannel, openReverse } from './replica.js';
-import { createServerProcess } from './server-process.js';
+import { createServerProcess, type ServerProcess } from './server-process.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS, type StepContext } from './step.js';
 
 export type DatabaseStep = Extract<Step, { readonly name: `database-${string}` }>;
@@ -72,6 +72,8 @@ export interface Database {
   readonly events: Pick<EventKeeper, 'problem' | 'acknowledge'>;
   /** Other settings from now on. With another login every connection is opened anew, once no step is under way on it. */
   reconfigure(settings: DatabaseSettings): void;
+  /** What is known of the server's process on this host. */
+  serverState(): ReturnType<ServerProcess['state']>;
   /** Family and version as the server told them last; empty: not known yet. */
   version(): string;
 }
@@ -86,6 +88,9 @@ const DEFAULT_POLL_MS = 100;
 const FENCE_ATTEMPTS = 6;
 /** Once at once, then after so long, after twice as long and so on. */
 const FENCE_PAUSE_MS = 10;
+/** Nobody listens any more: for so long its process may go on ending. */
+const ENDING_MS = 2_000;
+const LOOK_AGAIN_MS = 5;
 /** They start or stop the replication threads. */
 const CHANNEL_STEPS: ReadonlySet<DatabaseStep['name']> = new Set([
   'database-catch-up',
@@ -110,7 +115,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   let last: Promise<unknown> = Promise.resolve();
   let leftBehind: Promise<unknown> = Promise.resolve();
   let state = '';
-  let fencing = false;
+  /** Under way or queued. */
+  let fences = 0;
 
   let settings: DatabaseSettings = options;
 
@@ -144,7 +150,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
         options.log(level, { state: report.state, was: state, detail: report.detail }, `database is ${report.state}`);
         state = report.state;
         // The write probe may have been first to find it, and the fence waits for a server that will not answer.
-        if (fencing) endHangingServer();
+        if (fences > 0) endHangingServer();
       }
       for (const listener of listeners) listener(report);
     },
@@ -202,9 +208,23 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     options.log('warn', {}, `the database hangs and is to be fenced (mysql.kill_on_hang): ${detail}`);
   };
 
+  /** An orderly shutdown closes the listeners first, and lets running statements commit after that. */
+  const untilEnded = async (): Promise<Outcome> => {
+    const endsAtMs = options.nowMs() + ENDING_MS;
+    while (isAtWork()) {
+      if (options.nowMs() >= endsAtMs) {
+        if (settings.killOnHang !== true) return failed('the server listens no more, and its process still runs');
+        options.log('warn', {}, `the database is shutting down and does not end: ${serverProcess.kill().detail}`);
+        break;
+      }
+      await sleep(LOOK_AGAIN_MS);
+    }
+    return { ok: true, detail: DOWN };
+  };
+
+  const isAtWork = (): boolean => ['runs', 'killed'].includes(serverProcess.state());
+
   const runStep = async (step: DatabaseStep, stepOptions: StepOptions): Promise<Outcome> => {
-    fencing = step.name === 'database-fence';
-    if (fencing) endHangingServer();
     for (let i = 1; ; i += 1) {
       if (stepOptions.signal.aborted) return failed(`${step.name}: given up before it began`);
       try {
@@ -216,7 +236,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
             await sleep((i - 1) * FENCE_PAUSE_MS);
             continue;
           }
-          if (failure.kind === 'down') return { ok: true, detail: DOWN };
+          if (failure.kind === 'down') return await untilEnded();
         }
         return failed(explain(step, failure));
       }
@@ -242,12 +262,18 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       keeper.setServing(active);
     },
     run: (step, stepOptions) => {
-      if (step.name === 'database-fence') keeper.giveUp();
+      const isFence = step.name === 'database-fence';
+      if (isFence) {
+        keeper.giveUp();
+        fences += 1;
+        // A step before it may wait for the very server that hangs.
+        endHangingServer();
+      }
       // A step that was given up may still be taking its statement back.
       const outcome = last
         .then(() => runStep(step, stepOptions))
         .finally(() => {
-          fencing = false;
+          if (isFence) fences -= 1;
           probe.expire();
         });
       // Whatever went wrong in one step, the next one is carried out.
@@ -271,6 +297,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     lastReport: () => probe.lastReport,
     lagSources: () => probe.lagSources,
     events: keeper,
+    serverState: serverProcess.state,
     version: () => version,
   };
 };

@@ -85,8 +85,12 @@ export const makeReadOnly = async (context: StepContext, deadlineMs: number, kil
     await setting.catch(() => undefined);
     throw await blocked(context, asDatabaseError(error, flavour.readOnlyOn));
   }
-  if (!(await flavour.readReadOnly(askCommand(context)))) {
-    throw new DatabaseError('statement', 0, `${flavour.readOnlyOn} was accepted, yet the server is not read-only`);
+  if (!(await flavour.readShut(askCommand(context)))) {
+    throw new DatabaseError(
+      'statement',
+      0,
+      `${flavour.readOnlyOn} was accepted, yet the server is not read-only at its strongest`,
+    );
   }
 };
 

@@ -121,6 +121,8 @@ export interface Flavour {
   /** One statement. */
   readLoad(ask: Ask): Promise<ServerLoad>;
   readReadOnly(ask: Ask): Promise<boolean>;
+  /** Read-only at its strongest: nobody may write but replication. Under a weaker one privileged clients may. */
+  readShut(ask: Ask): Promise<boolean>;
 
   /** The strongest kind that this server has. Waits for running statements, explicit locks and commits. */
   readonly readOnlyOn: string;

@@ -35,6 +35,7 @@ const MARIADB_GRANTS: readonly Grant[] = [
   grant('PROCESS', 'the process list and open transactions'),
   grant('SUPER', 'SET GLOBAL event_scheduler'),
   grant('BINLOG ADMIN', 'SET SESSION sql_log_bin=0 for the probe'),
+  grant('BINLOG REPLAY', 'transactions of a dead server with their original GTIDs'),
   grant('REPLICATION SLAVE ADMIN', 'START and STOP of the channel, gtid_slave_pos', ['REPLICATION REPLICA ADMIN']),
   grant('SLAVE MONITOR', 'SHOW SLAVE STATUS', ['REPLICA MONITOR']),
   grant('REPLICATION MASTER ADMIN', 'the semi-sync variables'),

@@ -74,6 +74,10 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(LOAD))[0]),
     readReadOnly: async (ask) => isReadOnly(text((await ask('SELECT @@global.read_only AS v'))[0], 'v')),
+    readShut: async (ask) => {
+      const value = text((await ask('SELECT @@global.read_only AS v'))[0], 'v');
+      return strongest === 'ON' ? isReadOnly(value) : `'${value}'` === strongest;
+    },
     readOnlyOn: `SET GLOBAL read_only=${strongest}`,
     readOnlyOff: 'SET GLOBAL read_only=OFF',
     ...(variables.get('event_scheduler') === 'DISABLED'
@@ -124,6 +128,8 @@ const SEMI_SYNC = {
   on: [
     `SET GLOBAL rpl_semi_sync_master_timeout=${SEMI_SYNC_TIMEOUT_MS}`,
     "SET GLOBAL rpl_semi_sync_master_wait_point='AFTER_SYNC'",
+    // OFF is a silent fallback when the last replica is gone (MariaDB manual).
+    'SET GLOBAL rpl_semi_sync_master_wait_no_slave=ON',
     'SET GLOBAL rpl_semi_sync_master_enabled=ON',
   ],
   off: 'SET GLOBAL rpl_semi_sync_master_enabled=OFF',

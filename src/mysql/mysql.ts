@@ -3,7 +3,7 @@
 import { mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { quoteText, type Row } from './connection.js';
-import { asDatabaseError } from './errors.js';
+import { asDatabaseError, DatabaseError } from './errors.js';
 import {
   type Ask,
   type Blocker,
@@ -105,6 +105,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(loadOf(dialect)))[0]),
     readReadOnly: async (ask) => (await readState(ask)).readOnly,
+    readShut: async (ask) => number((await ask('SELECT @@global.super_read_only AS v'))[0], 'v') === 1,
     // super_read_only turns read_only on with it, and read_only=OFF turns both off (MySQL manual, super_read_only).
     readOnlyOn: 'SET GLOBAL super_read_only=ON',
     readOnlyOff: 'SET GLOBAL read_only=OFF',
@@ -113,7 +114,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
       : { events: { on: 'SET GLOBAL event_scheduler=ON', off: 'SET GLOBAL event_scheduler=OFF' } }),
     readEventsOn: async (ask) => text((await ask('SELECT @@global.event_scheduler AS v'))[0], 'v') === 'ON',
     ...(semiSyncRole === undefined ? {} : { semiSync: semiSyncStatements(semiSyncRole) }),
-    listSessions: async (ask) => (await ask(SESSIONS)).map(toSession),
+    listSessions,
     findBlockers,
     // Retrieved_Gtid_Set survives a restart, less what relay_log_recovery threw away to fetch it again.
     readRelayLogs: async (ask) => {
@@ -134,6 +135,13 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     clone: cloneWords(dialect),
     waitApplied: (missing, seconds) => `SELECT WAIT_FOR_EXECUTED_GTID_SET('${missing}', ${seconds}) = 0 AS reached`,
   };
+};
+
+/** @throws DatabaseError where performance_schema is off: not even this session is listed then, and no client would be. */
+const listSessions = async (ask: Ask): Promise<readonly ServerSession[]> => {
+  const rows = await ask(SESSIONS);
+  if (rows.length > 0) return rows.map(toSession);
+  throw new DatabaseError('statement', 0, 'no session is listed: set performance_schema=ON and restart the server');
 };
 
 const askDialect = async (ask: Ask): Promise<Dialect> => {

@@ -96,7 +96,8 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       await eventually(() => reports.length > 0);
       server.signal('SIGKILL');
       await eventually(() => reports.at(-1)?.state === 'down');
-      expect(reports.map((report) => report.state)).toEqual(['ok', 'down']);
+      // However often it is told.
+      expect([...new Set(reports.map((report) => report.state))]).toEqual(['ok', 'down']);
     });
 
     test('absent at start, and ok as soon as it appears', async () => {

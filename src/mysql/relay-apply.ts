@@ -57,8 +57,9 @@ const feed = async (
   try {
     applier = await startApplier({ ...login, stallMs, signal, words });
     const { write } = applier;
-    const { problem } = await printLogs({ program: words.binlogProgram, args, stallMs, signal }, write);
-    await applier.finish();
+    const { problem, cut } = await printLogs({ program: words.binlogProgram, args, stallMs, signal }, write);
+    if (cut) await endApplier(applier, { session: command, flavour });
+    else await applier.finish();
     return problem;
   } catch (error) {
     if (applier !== undefined) await endApplier(applier, { session: command, flavour });

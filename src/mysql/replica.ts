@@ -61,7 +61,9 @@ export const catchUp = async (
     await askPatiently(context, flavour.stopReplica, REPLICA_CONTROL_MS);
     return { ok: true, detail: 'all applied, channel stopped', position };
   }
-  const rest = stopping.work.then(() => context.command.query(flavour.stopReplica, REPLICA_CONTROL_MS));
+  // The applier is to be stopped also where the receiver would not.
+  const stopBoth = () => context.command.query(flavour.stopReplica, REPLICA_CONTROL_MS);
+  const rest = stopping.work.then(stopBoth, stopBoth);
   context.leaveBehind(rest, flavour.stopReplica);
   return { ok: true, detail: 'all applied, receiver told to stop; its source does not answer', position };
 };

@@ -18,6 +18,8 @@ export interface Printed {
   readonly bytes: number;
   /** Empty: everything was read. */
   readonly problem: string;
+  /** It was ended, or ended by a signal: the last statement may be cut off, and must not be run. */
+  readonly cut: boolean;
 }
 
 /** What it says when it did not read everything; it ends with exit 0 all the same. */
@@ -51,7 +53,7 @@ export const printLogs = async (job: PrintJob, take: (bytes: Buffer) => Promise<
     }
     const end = await program.ended;
     const problem = stopped || end || (INCOMPLETE.exec(program.complaints())?.[0] ?? '');
-    return { bytes, problem };
+    return { bytes, problem, cut: stopped !== '' || program.child.signalCode !== null };
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);

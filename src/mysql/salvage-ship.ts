@@ -2,9 +2,11 @@
 
 import { connect } from 'node:net';
 import { resolve as resolvePath } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { differencePosition } from '../core/position.js';
 import { type BinlogTail, createBinlogTail, type Shipment } from './binlog-tail.js';
 import { describeTarget, type Target } from './connection.js';
+import type { Database } from './database.js';
 import { type Flavour, text } from './flavour.js';
 import type { Link } from './links.js';
 import { parseRequest, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
@@ -27,6 +29,7 @@ export interface SalvageShip {
 
 export interface SalvageShipOptions {
   readonly target: Target;
+  readonly serverState: Database['serverState'];
   /** Default: the flavour's. */
   readonly program?: string;
   /** Default SHIP_STALL_MS. */
@@ -41,6 +44,12 @@ export const SHIP_MAX_BYTES = 8 * 1024 ** 3;
 export const SHIP_STALL_MS = 30_000;
 /** For a connection to a server that lives. */
 const ALIVE_MS = 1_000;
+/** A process that was killed gives its memory back before it closes its sockets, which takes seconds where it has much. */
+const KILLED_MS = 5_000;
+/** A server that shuts down ends its sessions within this; what takes it longer is writing pages, not commits. */
+const SHUTDOWN_MS = 1_000;
+const LOOK_AGAIN_MS = 20;
+
 interface Known {
   readonly flavour: Flavour;
   readonly tail: BinlogTail;
@@ -71,10 +80,7 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
         'where its binary logs lie is not known: the server has not answered since vipd was started, or has log_bin off',
       );
     }
-    if (await answers(options.target)) {
-      const server = describeTarget(options.target);
-      throw new Error(`the server (${server}) runs: make it read-only and replicate from it, rather than salvage`);
-    }
+    await untilDead(options, signal);
     const shipment = await known.tail.compare(have, signal);
     switch (shipment.kind) {
       case 'nothing':
@@ -101,6 +107,23 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
     },
     handle,
   };
+};
+
+/** @throws Error where the server lives: what it went on to commit would be left out. */
+const untilDead = async ({ target, serverState }: SalvageShipOptions, signal: AbortSignal): Promise<void> => {
+  const startedAtMs = performance.now();
+  const isOver = (withinMs: number): boolean => signal.aborted || performance.now() - startedAtMs >= withinMs;
+  for (;;) {
+    const state = serverState();
+    const there = await answers(target);
+    const mayEnd = state === 'killed' && !isOver(KILLED_MS);
+    if (there && !mayEnd)
+      throw new Error(
+        `the server (${describeTarget(target)}) runs: make it read-only and replicate from it, rather than salvage`,
+      );
+    if (!there && (state === 'ended' || state === 'unknown' || isOver(SHUTDOWN_MS))) return;
+    await sleep(LOOK_AGAIN_MS);
+  }
 };
 
 const LOCATION = `SELECT @@global.datadir AS datadir, IFNULL(@@global.log_bin_index, '') AS log_bin_index`;

@@ -57,6 +57,7 @@ const PROGRESS_MS = 500;
 export const createSalvage = (options: SalvageOptions): Salvage => {
   const ship = createSalvageShip({
     target: options.target,
+    serverState: options.database.serverState,
     ...(options.programs?.binlog === undefined ? {} : { program: options.programs.binlog }),
   });
   const stopping = new AbortController();

@@ -43,6 +43,22 @@ test('tells whether it has ended', async () => {
   expect(createServerProcess().ended()).toBeNull();
 });
 
+test('one that was killed is at work until it has ended, whether or not its parent has taken note of that', async () => {
+  const pidFile = join(directory, 'pid');
+  // The shell becomes a program that never waits for its child.
+  const script = `"${join(directory, 'mariadbd')}" 60 & echo $! >"${pidFile}"; echo; exec sleep 60`;
+  const parent = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  await once(parent.stdout, 'data');
+  const session: Pick<Session, 'query'> = { query: () => Promise.resolve([{ pid_file: pidFile, datadir: directory }]) };
+  const server = createServerProcess();
+  expect(server.state()).toBe('unknown');
+  await expect.poll(() => server.learn(session, 1_000).then(server.state)).toBe('runs');
+  server.kill();
+  expect(['killed', 'ended']).toContain(server.state());
+  await expect.poll(server.state).toBe('ended');
+  parent.kill('SIGKILL');
+});
+
 test('says so of one that has ended by itself, and does not throw', async () => {
   const { child, server } = await learnt();
   const ended = once(child, 'exit');

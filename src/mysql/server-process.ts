@@ -1,6 +1,6 @@
 /** The server's process on this host: known while it answers, so that one that hangs can be ended. */
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Session } from './connection.js';
 import { text } from './flavour.js';
@@ -10,6 +10,8 @@ export interface ServerProcess {
   readonly learn: (session: Pick<Session, 'query'>, deadlineMs: number) => Promise<void>;
   /** The process that was learnt, if it has ended; null: it runs, or is not known. */
   readonly ended: () => number | null;
+  /** `killed`: by us, and not gone yet. */
+  readonly state: () => 'unknown' | 'runs' | 'killed' | 'ended';
   /** SIGKILL to the process that was learnt, if it is still the same one. Answers what was done, or why nothing was. */
   readonly kill: () => { readonly killed: boolean; readonly detail: string };
 }
@@ -24,6 +26,9 @@ const SERVER_NAMES: readonly string[] = ['mariadbd', 'mysqld'];
 
 export const createServerProcess = (): ServerProcess => {
   let known: Known | null = null;
+  let killed: Known | null = null;
+  const hasEnded = ({ pid, startTime }: Known): boolean =>
+    identify(String(pid))?.startTime !== startTime || isReapable(pid);
   return {
     learn: async (session, deadlineMs) => {
       try {
@@ -39,14 +44,19 @@ export const createServerProcess = (): ServerProcess => {
         known = null;
       }
     },
-    ended: () => (known !== null && identify(String(known.pid))?.startTime !== known.startTime ? known.pid : null),
+    ended: () => (known !== null && hasEnded(known) ? known.pid : null),
+    state: () => {
+      if (known === null) return 'unknown';
+      if (hasEnded(known)) return 'ended';
+      return killed?.startTime === known.startTime ? 'killed' : 'runs';
+    },
     kill: () => {
       if (!known) return { killed: false, detail: 'its process is not known on this host' };
-      const { pid, startTime } = known;
-      if (identify(String(pid))?.startTime !== startTime)
-        return { killed: false, detail: `process ${pid} has ended already` };
+      const { pid } = known;
+      if (hasEnded(known)) return { killed: false, detail: `process ${pid} has ended already` };
       try {
         process.kill(pid, 'SIGKILL');
+        killed = known;
         return { killed: true, detail: `process ${pid} was ended (SIGKILL)` };
       } catch (error) {
         return {
@@ -68,6 +78,17 @@ const identify = (pidText: string): Known | null => {
   const name = basename(stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')));
   const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   return SERVER_NAMES.includes(name) && startTime !== undefined ? { pid, startTime } : null;
+};
+
+/** It has exited and waits for its parent. A leader that exited first leaves threads behind, which may still write. */
+const isReapable = (pid: number): boolean => {
+  const stat = statOf(pid) ?? '';
+  if (!['Z', 'X'].includes(stat.slice(stat.lastIndexOf(')') + 2).charAt(0))) return false;
+  try {
+    return readdirSync(`/proc/${pid}/task`).length <= 1;
+  } catch {
+    return true;
+  }
 };
 
 const statOf = (pid: number): string | null => {

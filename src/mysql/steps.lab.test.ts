@@ -341,6 +341,8 @@ describe.each(EVERY_KIND)('$title', (kind) => {
         ok: true,
         detail: 'replicating',
       });
+      // Asked for what it has not yet, it would refuse to send anything.
+      await eventually(async () => (await count(active)) === 2);
       expect(await two.run({ name: 'database-open-reverse' })).toMatchObject({ ok: true });
       await standby.sql('INSERT INTO shop.orders (v) VALUES (3)');
       await eventually(async () => (await count(active)) === 3);

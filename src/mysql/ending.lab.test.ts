@@ -1,0 +1,47 @@
+/** A server that is on its way out: nobody listens, and yet it may write. */
+
+import { connect } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Cleanup, EVERY_KIND, eventually, runCleanup, startServer, watch } from './lab.fixture.js';
+
+const cleanup: Cleanup = [];
+afterEach(() => runCleanup(cleanup));
+
+const accepts = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path);
+    const settle = (there: boolean) => {
+      socket.destroy();
+      resolve(there);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+
+describe.each(EVERY_KIND)('$title', (kind) => {
+  test('a server that shuts down is fenced when its process has ended, and not when it listens no more', async () => {
+    const server = await startServer(cleanup, kind, 1);
+    const { database, run } = watch(cleanup, server);
+    database.start();
+    await eventually(() => database.serverState() === 'runs');
+    server.signal('SIGTERM');
+    while (await accepts(server.socket));
+    server.signal('SIGSTOP');
+    expect(await run({ name: 'database-fence' })).toMatchObject({ ok: false });
+    server.signal('SIGCONT');
+    await eventually(async () => (await run({ name: 'database-fence' })).ok);
+    expect(database.serverState()).toBe('ended');
+  });
+
+  test('one that does not end is ended where kill_on_hang says so', async () => {
+    const server = await startServer(cleanup, kind, 1);
+    const { database, run } = watch(cleanup, server, { killOnHang: true });
+    database.start();
+    await eventually(() => database.serverState() === 'runs');
+    server.signal('SIGTERM');
+    while (await accepts(server.socket));
+    server.signal('SIGSTOP');
+    expect(await run({ name: 'database-fence' })).toEqual({ ok: true, detail: 'down' });
+    await eventually(() => database.serverState() === 'ended');
+  });
+});
