@@ -11,6 +11,7 @@ import { collectFacts, DOCTOR } from './agent/facts.js';
 import { createHeartbeats } from './agent/heartbeats.js';
 import { createHookFailures } from './agent/hook-failures.js';
 import { createHttp } from './agent/http.js';
+import { leave } from './agent/leave.js';
 import { createLongPositions, POSITION } from './agent/long-positions.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
@@ -153,8 +154,9 @@ export const createAgent = (options: AgentOptions): Agent => {
   });
 
   const vipOff = (): Promise<Outcome> => {
+    const off = address.off();
     http?.servesUntil(0);
-    return address.off();
+    return off;
   };
 
   const standbyVipOff = async (): Promise<Outcome> =>
@@ -210,10 +212,11 @@ export const createAgent = (options: AgentOptions): Agent => {
       serving.settled(state);
       divergenceKeeper.settled(state);
     },
-    exit: () => leave(false),
+    exit: () => leaveAgent(false),
     broken: (error) => {
-      log.fatal({ err: error }, 'the agent contradicted itself; taking the VIP off and leaving');
-      void Promise.allSettled([vipOff(), standbyVipOff()]).finally(() => leave(true));
+      const off = [vipOff(), standbyVipOff()];
+      log.fatal({ err: error }, 'the agent contradicted itself; the VIP is taken off, and it leaves');
+      void Promise.allSettled(off).finally(() => leaveAgent(true));
     },
   });
 
@@ -301,23 +304,26 @@ export const createAgent = (options: AgentOptions): Agent => {
       })
     : null;
 
-  const leave = (failed: boolean): void => {
-    loop.stop();
-    service.stopping('leaving');
-    checks.stop();
-    steps?.cancelAll();
-    stopSalvage();
-    divergenceKeeper.stop();
-    positions.stop();
-    heartbeats.close();
-    const gone = [vipOff(), standbyVipOff()];
-    const closing = [...gone, channel?.close(), database?.stop(), control.close(), journal.close(), http?.close()];
-    void Promise.allSettled(closing).then(() => {
-      address.close();
-      standbyAddress?.close();
-      options.onExit(failed);
+  const leaveAgent = (failed: boolean): void =>
+    leave({
+      vipsOff: () => [vipOff(), standbyVipOff()],
+      stop: [
+        loop.stop,
+        () => service.stopping('leaving'),
+        checks.stop,
+        () => steps?.cancelAll(),
+        stopSalvage,
+        divergenceKeeper.stop,
+        positions.stop,
+        heartbeats.close,
+      ],
+      close: [() => channel?.close(), () => database?.stop(), control.close, journal.close, async () => http?.close()],
+      gone: () => {
+        address.close();
+        standbyAddress?.close();
+        options.onExit(failed);
+      },
     });
-  };
 
   let stops = 0;
   return {
@@ -414,7 +420,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     reload: reloader.reload,
     stop: () => {
       stops += 1;
-      if (stops > 1) return leave(false);
+      if (stops > 1) return leaveAgent(false);
       service.stopping('handing off');
       emit({ type: 'command', id: 0, command: { name: 'stop' } });
     },
