@@ -20,7 +20,7 @@ import { createServing } from './agent/serving.js';
 import { createStandbyAddress } from './agent/standby-address.js';
 import { composeStatus, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
-import { coreConfigOf, filesChanged, type InForce, takeOver } from './agent/take-over.js';
+import { coreConfigOf, filesChanged, type InForce, loadFrom, type RunningParts, takeOver } from './agent/take-over.js';
 import type { LoadResult } from './config/load.js';
 import type { VipdConfig } from './config/types.js';
 import { type Moment, wallText } from './control/moment.js';
@@ -33,6 +33,7 @@ import { startNode } from './core/start.js';
 import type { NodeState } from './core/state.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { boottimeMs } from './host/clock.js';
+import { createDiskReader } from './host/disk-reader.js';
 import { createFenceCommand } from './host/fence-command.js';
 import { createHookQueue, type HookFacts } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
@@ -109,9 +110,12 @@ export const createAgent = (options: AgentOptions): Agent => {
       why === null ? log.info('the journal is written again') : log.error(`the journal cannot be written: ${why}`),
   });
   const changes = createChangeLog(self, peer);
+  // The configuration, its login and the hooks are on one disk.
+  const disk = createDiskReader();
   const hooks = createHookQueue({
     settings: () => inForce.config.hooks,
     nowMs: boottimeMs,
+    disk,
   });
   const hookFacts = (): Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'> => ({
     group: config.group,
@@ -259,7 +263,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   };
 
   const reloader = createReloader({
-    load: options.configFile.load,
+    load: () => loadFrom(disk, options.configFile),
     inForce: () => inForce.config,
     state: loop.state,
     takeOver: async (next) => {
@@ -381,8 +385,19 @@ export const createAgent = (options: AgentOptions): Agent => {
       if (config.promotion.salvage) salvage.start();
       stopSalvage = () => salvage.stop();
       const shutPeerDatabase = createShutPeerDatabase(() => inForce, boottimeMs);
-      const parts = { link: heartbeats.link, channel, address, database, checks, target: localTarget(config), emit };
-      applyConfig = (next) => takeOver({ ...parts, startSalvage: salvage.start }, inForce, next);
+      const parts: RunningParts = {
+        link: heartbeats.link,
+        channel,
+        address,
+        database,
+        checks,
+        target: localTarget(config),
+        disk,
+        state: loop.state,
+        startSalvage: salvage.start,
+        emit,
+      };
+      applyConfig = (next) => takeOver(parts, inForce, next);
       steps = createSteps({
         database,
         address,

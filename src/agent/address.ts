@@ -42,9 +42,12 @@ export interface AddressHolder {
   readonly state: () => AddressState;
   /** Those VIPs that are on now, as the kernel says; none where it does not. */
   readonly present: () => Promise<readonly string[]>;
+  /** Before {@link change}: rejects where somebody answers for one of these that this node, which holds the others, has not. */
+  readonly mayAdd: (vips: readonly Vip[]) => Promise<void>;
   /**
    * Other VIPs from now on; those in both sets pass traffic all the while. Answers the links that carry them. Rejects
-   * with the reason, and with the old ones as they were, where one of the new cannot be had.
+   * with the reason, and with the old ones as they were, where one of the new cannot be had. Nothing in it waits: each call
+   * has been carried out when it returns its promise, so no lease can end, and no move begin, between.
    */
   readonly change: (vips: readonly Vip[]) => Promise<readonly string[]>;
   readonly close: () => void;
@@ -343,14 +346,16 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       lifetimes: lifetimes(),
     }),
 
+    mayAdd: async (next) => {
+      const added = without(next, parts.configured);
+      if (!holding || added.length === 0) return;
+      const nobody = await link.nobody(added);
+      if (!nobody.ok) throw new Error(nobody.detail);
+    },
+
     change: async (next) => {
       const before = parts.configured;
       const added = without(next, before);
-      if (holding && added.length > 0) {
-        const nobody = await link.nobody(added);
-        if (!nobody.ok) throw new Error(nobody.detail);
-      }
-      // From here on nothing waits: each call has been carried out when it returns its promise, so no lease can end between.
       const fresh = makeParts(next);
       try {
         await fresh.vips.open();
