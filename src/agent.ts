@@ -21,6 +21,7 @@ import { createStandbyAddress } from './agent/standby-address.js';
 import { composeStatus, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
 import { coreConfigOf, filesChanged, type InForce, loadFrom, type RunningParts, takeOver } from './agent/take-over.js';
+import { createAlarmLimit } from './agent/tellings.js';
 import type { LoadResult } from './config/load.js';
 import type { VipdConfig } from './config/types.js';
 import { type Moment, wallText } from './control/moment.js';
@@ -166,9 +167,12 @@ export const createAgent = (options: AgentOptions): Agent => {
   const standbyVipOff = async (): Promise<Outcome> =>
     standbyAddress === null ? { ok: true, detail: 'none is configured' } : standbyAddress.off();
 
-  const tell = (entry: JournalEntry): void => {
+  const limitAlarms = createAlarmLimit(boottimeMs);
+  const tell = (said: JournalEntry): void => {
+    changes.note(said, momentOf(boottimeMs()));
+    const entry = limitAlarms(said);
+    if (entry === null) return;
     journal.append(entry);
-    changes.note(entry, momentOf(boottimeMs()));
     const { term, cause, kind } = entry;
     log[LOG_LEVEL_OF[kind]](
       { term, role: entry.to ?? loop.state()?.role ?? 'starting', cause, kind },

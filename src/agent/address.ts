@@ -10,6 +10,7 @@ import { createLinkWatch, type LinkWatch } from '../net/links.js';
 import { createSocketDestroyer, type SocketDestroyer } from '../net/sockets.js';
 import { createVips, type Vips } from '../net/vip.js';
 import { createVipProbe, questionsFor, type VipProbe } from './probe.js';
+import { createLineLimit } from './tellings.js';
 
 export interface AddressOptions {
   readonly group: string;
@@ -109,6 +110,13 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   let guardRetry: NodeJS.Timeout | null = null;
   const holds = (): boolean => holding && now() < leaseUntil && (guard?.holds() ?? true);
 
+  const limit = createLineLimit(now);
+  /** What others can cause as often as they like. */
+  const logOften = (level: 'warn' | 'error', name: string, text: string): void => {
+    const line = limit(name, text);
+    if (line !== null) log(level, line);
+  };
+
   /** A restored address is announced again: somebody may have heard otherwise meanwhile. */
   const putBack = async (address: string): Promise<void> => {
     if (!holds()) return;
@@ -134,8 +142,9 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         vips: configured,
         holds,
         now,
-        onForeignClaim: (claim) =>
-          log('warn', `${claim.mac} announced ${claim.address}, which this node holds; answered`),
+        // By address alone: whoever makes up addresses of Ethernet would have each of them told.
+        onForeignClaim: ({ mac, address }) =>
+          logOften('warn', `claim ${address}`, `${mac} announced ${address}, which this node holds; answered`),
         onFault: (text) => log('error', text),
       }),
       links: createLinkWatch({
@@ -148,7 +157,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         onAddressRemoved: (address) => void putBack(address),
         onAddressAdded: (address, name) => {
           if (holding) return;
-          log('warn', `${address} was put on ${name} by another hand while this node does not hold it; taking it off`);
+          const what = `${address} was put on ${name} by another hand while this node does not hold it; taking it off`;
+          logOften('warn', `added ${address}`, what);
           vips.remove().catch((cause: unknown) => log('error', messageOf(cause)));
         },
         onFault: (text) => log('error', text),
@@ -175,7 +185,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     const held = holding;
     void parts.vips.remove().catch(() => undefined);
     installGuard();
-    if (guardReady) log('error', 'the guard was removed from nftables by another hand; it was built anew');
+    if (guardReady)
+      logOften('error', 'guard', 'the guard was removed from nftables by another hand; it was built anew');
     if (!held) return;
     if (reopenGuard(guard)) void putBack('guard');
     else emit({ type: 'vip-lost', address: 'the guard could not be opened again', restored: false });
