@@ -249,6 +249,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     counters: heartbeats.link.counters,
     checkOutputs: checks.outputs,
     hookFailures: hookFailures.all(),
+    journalProblem: journal.problem(),
     databaseVersion: database?.version() ?? '',
     lagSources: database?.lagSources() ?? null,
     events: database?.events.problem ?? '',
