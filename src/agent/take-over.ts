@@ -10,6 +10,7 @@ import type { Event } from '../core/event.js';
 import { liveSettings } from '../core/reconfigure.js';
 import type { NodeState } from '../core/state.js';
 import type { CoreConfig, HookPhase } from '../core/types.js';
+import { forgetAccounts } from '../host/account.js';
 import { bootId } from '../host/clock.js';
 import type { DiskReader } from '../host/disk-reader.js';
 import { listHookPhases } from '../host/hook-directory.js';
@@ -83,6 +84,7 @@ export const takeOver = async (parts: RunningParts, before: InForce, config: Vip
   parts.link.setKeys(config.keys);
   parts.channel.setKeys(config.keys);
   parts.database.reconfigure({ credentials, check: config.mysql.check, killOnHang: config.mysql.killOnHang });
+  forgetAccounts();
   parts.checks.change(config.checks);
   if (config.promotion.salvage && !before.config.promotion.salvage) parts.startSalvage();
   parts.emit({ type: 'reconfigured', settings: liveSettings(coreConfigOf(config, hookPhases)), links });
