@@ -11,6 +11,7 @@ import { collectFacts, DOCTOR } from './agent/facts.js';
 import { createHeartbeats } from './agent/heartbeats.js';
 import { createHookFailures } from './agent/hook-failures.js';
 import { createHttp } from './agent/http.js';
+import { leave } from './agent/leave.js';
 import { createLongPositions, POSITION } from './agent/long-positions.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
@@ -19,7 +20,8 @@ import { createServing } from './agent/serving.js';
 import { createStandbyAddress } from './agent/standby-address.js';
 import { composeStatus, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
-import { coreConfigOf, filesChanged, type InForce, takeOver } from './agent/take-over.js';
+import { coreConfigOf, filesChanged, type InForce, loadFrom, type RunningParts, takeOver } from './agent/take-over.js';
+import { createAlarmLimit } from './agent/tellings.js';
 import type { LoadResult } from './config/load.js';
 import type { VipdConfig } from './config/types.js';
 import { type Moment, wallText } from './control/moment.js';
@@ -32,6 +34,7 @@ import { startNode } from './core/start.js';
 import type { NodeState } from './core/state.js';
 import type { HookPhase, Instant } from './core/types.js';
 import { boottimeMs } from './host/clock.js';
+import { createDiskReader } from './host/disk-reader.js';
 import { createFenceCommand } from './host/fence-command.js';
 import { createHookQueue, type HookFacts } from './host/hooks.js';
 import { createJournal } from './host/journal.js';
@@ -108,9 +111,12 @@ export const createAgent = (options: AgentOptions): Agent => {
       why === null ? log.info('the journal is written again') : log.error(`the journal cannot be written: ${why}`),
   });
   const changes = createChangeLog(self, peer);
+  // The configuration, its login and the hooks are on one disk.
+  const disk = createDiskReader();
   const hooks = createHookQueue({
     settings: () => inForce.config.hooks,
     nowMs: boottimeMs,
+    disk,
   });
   const hookFacts = (): Pick<HookFacts, 'group' | 'node' | 'peer' | 'vips'> => ({
     group: config.group,
@@ -153,16 +159,20 @@ export const createAgent = (options: AgentOptions): Agent => {
   });
 
   const vipOff = (): Promise<Outcome> => {
+    const off = address.off();
     http?.servesUntil(0);
-    return address.off();
+    return off;
   };
 
   const standbyVipOff = async (): Promise<Outcome> =>
     standbyAddress === null ? { ok: true, detail: 'none is configured' } : standbyAddress.off();
 
-  const tell = (entry: JournalEntry): void => {
+  const limitAlarms = createAlarmLimit(boottimeMs);
+  const tell = (said: JournalEntry): void => {
+    changes.note(said, momentOf(boottimeMs()));
+    const entry = limitAlarms(said);
+    if (entry === null) return;
     journal.append(entry);
-    changes.note(entry, momentOf(boottimeMs()));
     const { term, cause, kind } = entry;
     log[LOG_LEVEL_OF[kind]](
       { term, role: entry.to ?? loop.state()?.role ?? 'starting', cause, kind },
@@ -210,10 +220,11 @@ export const createAgent = (options: AgentOptions): Agent => {
       serving.settled(state);
       divergenceKeeper.settled(state);
     },
-    exit: () => leave(false),
+    exit: () => leaveAgent(false),
     broken: (error) => {
-      log.fatal({ err: error }, 'the agent contradicted itself; taking the VIP off and leaving');
-      void Promise.allSettled([vipOff(), standbyVipOff()]).finally(() => leave(true));
+      const off = [vipOff(), standbyVipOff()];
+      log.fatal({ err: error }, 'the agent contradicted itself; the VIP is taken off, and it leaves');
+      void Promise.allSettled(off).finally(() => leaveAgent(true));
     },
   });
 
@@ -238,6 +249,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     counters: heartbeats.link.counters,
     checkOutputs: checks.outputs,
     hookFailures: hookFailures.all(),
+    journalProblem: journal.problem(),
     databaseVersion: database?.version() ?? '',
     lagSources: database?.lagSources() ?? null,
     events: database?.events.problem ?? '',
@@ -256,7 +268,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   };
 
   const reloader = createReloader({
-    load: options.configFile.load,
+    load: () => loadFrom(disk, options.configFile),
     inForce: () => inForce.config,
     state: loop.state,
     takeOver: async (next) => {
@@ -301,23 +313,26 @@ export const createAgent = (options: AgentOptions): Agent => {
       })
     : null;
 
-  const leave = (failed: boolean): void => {
-    loop.stop();
-    service.stopping('leaving');
-    checks.stop();
-    steps?.cancelAll();
-    stopSalvage();
-    divergenceKeeper.stop();
-    positions.stop();
-    heartbeats.close();
-    const gone = [vipOff(), standbyVipOff()];
-    const closing = [...gone, channel?.close(), database?.stop(), control.close(), journal.close(), http?.close()];
-    void Promise.allSettled(closing).then(() => {
-      address.close();
-      standbyAddress?.close();
-      options.onExit(failed);
+  const leaveAgent = (failed: boolean): void =>
+    leave({
+      vipsOff: () => [vipOff(), standbyVipOff()],
+      stop: [
+        loop.stop,
+        () => service.stopping('leaving'),
+        checks.stop,
+        () => steps?.cancelAll(),
+        stopSalvage,
+        divergenceKeeper.stop,
+        positions.stop,
+        heartbeats.close,
+      ],
+      close: [() => channel?.close(), () => database?.stop(), control.close, journal.close, async () => http?.close()],
+      gone: () => {
+        address.close();
+        standbyAddress?.close();
+        options.onExit(failed);
+      },
     });
-  };
 
   let stops = 0;
   return {
@@ -375,8 +390,19 @@ export const createAgent = (options: AgentOptions): Agent => {
       if (config.promotion.salvage) salvage.start();
       stopSalvage = () => salvage.stop();
       const shutPeerDatabase = createShutPeerDatabase(() => inForce, boottimeMs);
-      const parts = { link: heartbeats.link, channel, address, database, checks, target: localTarget(config), emit };
-      applyConfig = (next) => takeOver({ ...parts, startSalvage: salvage.start }, inForce, next);
+      const parts: RunningParts = {
+        link: heartbeats.link,
+        channel,
+        address,
+        database,
+        checks,
+        target: localTarget(config),
+        disk,
+        state: loop.state,
+        startSalvage: salvage.start,
+        emit,
+      };
+      applyConfig = (next) => takeOver(parts, inForce, next);
       steps = createSteps({
         database,
         address,
@@ -414,7 +440,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     reload: reloader.reload,
     stop: () => {
       stops += 1;
-      if (stops > 1) return leave(false);
+      if (stops > 1) return leaveAgent(false);
       service.stopping('handing off');
       emit({ type: 'command', id: 0, command: { name: 'stop' } });
     },

@@ -10,6 +10,7 @@ import { createLinkWatch, type LinkWatch } from '../net/links.js';
 import { createSocketDestroyer, type SocketDestroyer } from '../net/sockets.js';
 import { createVips, type Vips } from '../net/vip.js';
 import { createVipProbe, questionsFor, type VipProbe } from './probe.js';
+import { createLineLimit } from './tellings.js';
 
 export interface AddressOptions {
   readonly group: string;
@@ -42,9 +43,12 @@ export interface AddressHolder {
   readonly state: () => AddressState;
   /** Those VIPs that are on now, as the kernel says; none where it does not. */
   readonly present: () => Promise<readonly string[]>;
+  /** Before {@link change}: rejects where somebody answers for one of these that this node, which holds the others, has not. */
+  readonly mayAdd: (vips: readonly Vip[]) => Promise<void>;
   /**
    * Other VIPs from now on; those in both sets pass traffic all the while. Answers the links that carry them. Rejects
-   * with the reason, and with the old ones as they were, where one of the new cannot be had.
+   * with the reason, and with the old ones as they were, where one of the new cannot be had. Nothing in it waits: each call
+   * has been carried out when it returns its promise, so no lease can end, and no move begin, between.
    */
   readonly change: (vips: readonly Vip[]) => Promise<readonly string[]>;
   readonly close: () => void;
@@ -106,6 +110,13 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
   let guardRetry: NodeJS.Timeout | null = null;
   const holds = (): boolean => holding && now() < leaseUntil && (guard?.holds() ?? true);
 
+  const limit = createLineLimit(now);
+  /** What others can cause as often as they like. */
+  const logOften = (level: 'warn' | 'error', name: string, text: string): void => {
+    const line = limit(name, text);
+    if (line !== null) log(level, line);
+  };
+
   /** A restored address is announced again: somebody may have heard otherwise meanwhile. */
   const putBack = async (address: string): Promise<void> => {
     if (!holds()) return;
@@ -131,8 +142,9 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         vips: configured,
         holds,
         now,
-        onForeignClaim: (claim) =>
-          log('warn', `${claim.mac} announced ${claim.address}, which this node holds; answered`),
+        // By address alone: whoever makes up addresses of Ethernet would have each of them told.
+        onForeignClaim: ({ mac, address }) =>
+          logOften('warn', `claim ${address}`, `${mac} announced ${address}, which this node holds; answered`),
         onFault: (text) => log('error', text),
       }),
       links: createLinkWatch({
@@ -145,7 +157,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         onAddressRemoved: (address) => void putBack(address),
         onAddressAdded: (address, name) => {
           if (holding) return;
-          log('warn', `${address} was put on ${name} by another hand while this node does not hold it; taking it off`);
+          const what = `${address} was put on ${name} by another hand while this node does not hold it; taking it off`;
+          logOften('warn', `added ${address}`, what);
           vips.remove().catch((cause: unknown) => log('error', messageOf(cause)));
         },
         onFault: (text) => log('error', text),
@@ -172,7 +185,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     const held = holding;
     void parts.vips.remove().catch(() => undefined);
     installGuard();
-    if (guardReady) log('error', 'the guard was removed from nftables by another hand; it was built anew');
+    if (guardReady)
+      logOften('error', 'guard', 'the guard was removed from nftables by another hand; it was built anew');
     if (!held) return;
     if (reopenGuard(guard)) void putBack('guard');
     else emit({ type: 'vip-lost', address: 'the guard could not be opened again', restored: false });
@@ -343,14 +357,16 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       lifetimes: lifetimes(),
     }),
 
+    mayAdd: async (next) => {
+      const added = without(next, parts.configured);
+      if (!holding || added.length === 0) return;
+      const nobody = await link.nobody(added);
+      if (!nobody.ok) throw new Error(nobody.detail);
+    },
+
     change: async (next) => {
       const before = parts.configured;
       const added = without(next, before);
-      if (holding && added.length > 0) {
-        const nobody = await link.nobody(added);
-        if (!nobody.ok) throw new Error(nobody.detail);
-      }
-      // From here on nothing waits: each call has been carried out when it returns its promise, so no lease can end between.
       const fresh = makeParts(next);
       try {
         await fresh.vips.open();

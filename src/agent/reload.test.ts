@@ -28,7 +28,7 @@ afterAll(() => fixture.remove());
 const reloader = (more: Partial<ReloaderOptions> = {}) => {
   const config = sound();
   return createReloader({
-    load,
+    load: async () => load(),
     inForce: () => config,
     state: () => standby,
     takeOver: async () => [],

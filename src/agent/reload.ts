@@ -11,10 +11,14 @@ import type { NodeState } from '../core/state.js';
 import type { Instant } from '../core/types.js';
 
 export interface ReloaderOptions {
-  readonly load: () => LoadResult<VipdConfig>;
+  /** Rejects where the disk does not answer. */
+  readonly load: () => Promise<LoadResult<VipdConfig>>;
   readonly inForce: () => VipdConfig;
   readonly state: () => NodeState | null;
-  /** Answers what else was new: files that the configuration names. Rejects with the reason where nothing was changed. */
+  /**
+   * Answers what else was new: files that the configuration names. Rejects with the reason where nothing was changed. Has
+   * deadlines of its own: later reloads wait for it.
+   */
   readonly takeOver: (next: VipdConfig) => Promise<readonly string[]>;
   readonly now: () => Instant;
   readonly momentOf: (at: Instant) => Moment;
@@ -72,7 +76,7 @@ const refused = (why: string, details: readonly string[] = []): Result => ({
 });
 
 const attempt = async (options: ReloaderOptions): Promise<Result> => {
-  const loaded = options.load();
+  const loaded = await options.load();
   if (!loaded.ok) return refused('the file is not valid', renderErrors(loaded.errors).split('\n'));
   const { live, refused: waiting } = compareConfigs(options.inForce(), loaded.config);
   if (waiting.length > 0) {
@@ -96,11 +100,15 @@ const attempt = async (options: ReloaderOptions): Promise<Result> => {
 /** A move that is under way goes on as it was begun. Null: none is; else what this node is still doing. */
 const untilBetweenMoves = async (state: () => NodeState | null): Promise<string | null> => {
   for (let waitedMs = 0; waitedMs < MOVE_WAIT_MS; waitedMs += MOVE_POLL_MS) {
-    if (isBetweenMoves(state())) return null;
+    if (moveUnderWay(state()) === null) return null;
     await sleep(MOVE_POLL_MS);
   }
-  return state()?.role ?? 'starting';
+  return moveUnderWay(state());
 };
 
-const isBetweenMoves = (state: NodeState | null): boolean =>
-  state !== null && (state.role === 'standby' || state.role === 'active') && state.handoff === null;
+/** Null: none. Else what the node is doing. */
+export const moveUnderWay = (state: NodeState | null): string | null => {
+  if (state === null) return 'starting';
+  if (state.handoff !== null) return 'handing-off';
+  return state.role === 'standby' || state.role === 'active' ? null : state.role;
+};

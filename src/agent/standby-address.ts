@@ -5,6 +5,7 @@ import type { Event, Outcome } from '../core/event.js';
 import type { Instant } from '../core/types.js';
 import { standbyGuard } from '../net/guard-rules.js';
 import { type AddressHolder, type AddressOptions, createAddressHolder } from './address.js';
+import { createLineLimit } from './tellings.js';
 
 export interface StandbyAddress extends Pick<AddressHolder, 'open' | 'off' | 'renew' | 'state' | 'present' | 'close'> {
   /** Asks who answers for it, then puts it on under the lease as it is after that. */
@@ -43,7 +44,8 @@ export const createStandbyAddress = (config: VipdConfig, options: StandbyAddress
 };
 
 /** A guard or a link that fails here is no reason to give the VIP up. */
-const inWordsOfItsOwn = ({ emit, log }: StandbyAddressOptions): ((event: Event) => void) => {
+const inWordsOfItsOwn = ({ emit, log, now }: StandbyAddressOptions): ((event: Event) => void) => {
+  const limit = createLineLimit(now);
   const down = new Set<string>();
   let guard = '';
   const tell = (): void => {
@@ -53,9 +55,11 @@ const inWordsOfItsOwn = ({ emit, log }: StandbyAddressOptions): ((event: Event) 
   return (event) => {
     if (event.type === 'check') guard = event.ok ? '' : `its guard cannot be used: ${event.detail}`;
     else if (event.type === 'link') event.up ? down.delete(event.name) : down.add(event.name);
-    else if (event.type === 'vip-lost' && event.restored)
-      return log('warn', `standby VIP: somebody took ${event.address} off; it was put back and announced`);
-    else if (event.type === 'vip-lost') return emit({ type: 'standby-vip-lost', detail: event.address });
+    else if (event.type === 'vip-lost' && event.restored) {
+      const line = limit(event.address, `somebody took ${event.address} off; it was put back and announced`);
+      if (line !== null) log('warn', `standby VIP: ${line}`);
+      return;
+    } else if (event.type === 'vip-lost') return emit({ type: 'standby-vip-lost', detail: event.address });
     else return emit(event);
     tell();
   };

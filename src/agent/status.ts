@@ -43,6 +43,8 @@ export interface StatusFacts {
   readonly counters: Readonly<Record<string, number>>;
   readonly checkOutputs: ReadonlyMap<string, string>;
   readonly hookFailures: readonly HookFailure[];
+  /** Null: it is written. */
+  readonly journalProblem: string | null;
   readonly databaseVersion: string;
   readonly lagSources: LagSources | null;
   readonly events: string;
@@ -104,6 +106,7 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
       ...facts.changes.counts(),
     },
     hooks: { failures: facts.hookFailures },
+    journal: { problem: facts.journalProblem ?? '' },
     config: facts.config,
     http: facts.http,
   };

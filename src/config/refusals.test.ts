@@ -64,6 +64,11 @@ describe('one wrong value is told with its line, what is wrong and what would be
       'vipd.yaml:17:11: checks[0].name: "links" is a check of vipd\'s own; choose another name',
     ],
     [
+      'name: disk',
+      'name: guard',
+      'vipd.yaml:17:11: checks[0].name: "guard" is a check of vipd\'s own; choose another name',
+    ],
+    [
       'checks:\n',
       'checks:\n  - { name: disk, command: [/bin/sh] }\n',
       'vipd.yaml:18:11: checks[1].name: "disk" is also the name of checks[0]; choose another name',

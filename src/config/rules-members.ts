@@ -4,8 +4,8 @@ import { nearest } from './nearest.js';
 import { type Path, type Problem, quote, wrongAt } from './problem.js';
 import type { VipdFile } from './schema.js';
 
-/** Names of vipd's own checks, which health scripts cannot take. */
-export const BUILT_IN_CHECKS: readonly string[] = ['database', 'links'];
+/** Names of vipd's own checks, which health scripts cannot take: a script called guard would answer for the shell's check. */
+export const BUILT_IN_CHECKS: readonly string[] = ['database', 'links', 'guard'];
 
 /** `file` has the sections that were readable; a rule that needs one that is missing has nothing to say. */
 export const checkMembers = (file: Partial<VipdFile>, hostName: string): readonly Problem[] => [

@@ -246,7 +246,7 @@ export const vipdShape = {
   mysql: mysql.prefault({}).describe('The local MySQL or MariaDB server.'),
   checks: list(check, { min: 0, max: 32, hint: 'write a list of checks' })
     .prefault([])
-    .describe("Health scripts, besides vipd's own checks of database and links."),
+    .describe("Health scripts, besides vipd's own checks of database, links and guard."),
   gateways: list(address(), { min: 0, max: 8, hint: 'write a list of addresses, such as [10.99.0.254]' })
     .prefault([])
     .describe(

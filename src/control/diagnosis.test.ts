@@ -66,6 +66,12 @@ describe('a problem', () => {
       'critical',
       /db2 is standby, but has 10\.99\.0\.100\/24 on eth0/,
     ],
+    [
+      'a journal that is not written',
+      { ...allWell, journal: { problem: 'cannot write the journal /var/lib/vipd/orders/journal.jsonl: ENOSPC' } },
+      'warning',
+      /^cannot write the journal .*: ENOSPC; "vipctl history" on db1/,
+    ],
     ['a silent witness', STATES['much-wrong'], 'warning', /witness w1 .* not been heard yet/],
   ] as const)('%s', (_what, status, severity, text) => {
     const found = diagnose(status).filter((problem) => text.test(problem.text));

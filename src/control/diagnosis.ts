@@ -105,7 +105,7 @@ const vipProblems = (status: Status): readonly Problem[] => {
   });
 };
 
-/** What only the answering node knows of itself: checks, database, hooks, fence, stalls. */
+/** What only the answering node knows of itself: checks, database, hooks, fence, journal, stalls. */
 const localProblems = (status: Status): readonly Problem[] => {
   const cause = status.nodes.find((n) => n.self)?.cause ?? '';
   const { database, lease, counters, protection } = status;
@@ -135,6 +135,11 @@ const localProblems = (status: Status): readonly Problem[] => {
   if (protection.fence.last?.ok === false) {
     const text = `the fence command failed: ${protection.fence.last.detail}`;
     problems.push({ severity: 'warning', brief: 'fence failed', text, next: 'try the command of "fence" by hand' });
+  }
+  if (status.journal.problem !== '') {
+    const text = `${status.journal.problem}; "vipctl history" on ${status.node} may come to miss entries`;
+    const next = `see the disk on ${status.node} ("df", "dmesg"); what waits is written once it takes it`;
+    problems.push({ severity: 'warning', brief: `no journal on ${status.node}`, text, next });
   }
   if (status.http?.listening === false) {
     const text = `the HTTP server does not listen on ${status.http.listen}, and tries again: ${status.http.error}`;

@@ -19,7 +19,8 @@ export const MAX_PAUSE_MS = 30 * 24 * 3_600_000;
 export const DEFAULT_SWITCHOVER_MS = 30_000;
 
 export const DEFAULT_HISTORY_ENTRIES = 50;
-export const MAX_HISTORY_ENTRIES = 10_000;
+/** As many as the journal tells. */
+export const MAX_HISTORY_ENTRIES = 1_000;
 
 /** An explanation names keys of the request, which can be as long as it is. */
 const MAX_WHY_LENGTH = 300;

@@ -156,6 +156,7 @@ export const allWell: Status = {
     journal: { transition: 5, step: 4, notice: 2 },
   },
   hooks: { failures: [] },
+  journal: { problem: '' },
   config: { path: '/etc/vipd/vipd.yaml', version: '5f2c91d0', loaded: moment(88_000_000), reload: null },
   http: { listen: '127.0.0.1:8694', listening: true, error: '' },
 };

@@ -47,6 +47,7 @@ export interface Status {
   readonly lastChange: ChangeStatus | null;
   readonly counters: Counters;
   readonly hooks: HooksStatus;
+  readonly journal: JournalStatus;
   readonly config: ConfigStatus;
   /** This node's HTTP server; null: none is configured. */
   readonly http: HttpStatus | null;
@@ -286,6 +287,12 @@ export interface HookFailure {
   /** File name of the hook. */
   readonly name: string;
   readonly detail: string;
+}
+
+/** This node's journal, which `vipctl history` tells. */
+export interface JournalStatus {
+  /** Why the disk does not take it; its lines wait meanwhile, and past a thousand new ones are dropped. Else empty. */
+  readonly problem: string;
 }
 
 export interface ConfigStatus {

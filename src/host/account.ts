@@ -30,4 +30,22 @@ export const accountOf = (name: string, passwdPath = '/etc/passwd'): AccountLook
   return { kind: 'unknown', why: `there is no user ${name} in ${passwdPath}; create it or name another` };
 };
 
+/** One for each user that a configuration names. */
+const remembered = new Map<string, Account>();
+
+/**
+ * The same, for what is run again and again: found once, /etc/passwd is not read any more, which happens on the caller's
+ * own thread and would hold it up where the disk hangs.
+ */
+export const rememberedAccountOf = (name: string, passwdPath?: string): AccountLookup => {
+  const known = remembered.get(name);
+  if (known !== undefined) return known;
+  const account = accountOf(name, passwdPath);
+  if (account.kind === 'found') remembered.set(name, account);
+  return account;
+};
+
+/** At a reload: an account may have been made anew under its name. */
+export const forgetAccounts = (): void => remembered.clear();
+
 const isId = (field: string | undefined): field is string => field !== undefined && /^\d+$/.test(field);

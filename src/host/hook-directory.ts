@@ -45,16 +45,20 @@ export const readHooks = async (directory: string, phase: HookPhase): Promise<Ho
   }
   const unsafe = await unsafeWhy(folder);
   if (names.length > 0 && unsafe !== null) return { run: [], skipped: [], refused: [unsafe] };
-  const files = await Promise.all(names.map((name) => judge(folder, name)));
+  // One after the other, here and below: a disk that hangs holds one thread of libuv's pool, and not all four.
+  const files: JudgedFile[] = [];
+  for (const name of names) files.push(await judge(folder, name));
   return sortOut(folder, files);
 };
 
 /** The phases that have anything to say: hooks that run, or something that must be refused. */
 export const listHookPhases = async (directory: string): Promise<readonly HookPhase[]> => {
-  const all = await Promise.all(
-    HOOK_PHASES.map(async (phase) => ({ phase, files: await readHooks(directory, phase) })),
-  );
-  return all.filter(({ files }) => files.run.length + files.refused.length > 0).map(({ phase }) => phase);
+  const found: HookPhase[] = [];
+  for (const phase of HOOK_PHASES) {
+    const { run, refused } = await readHooks(directory, phase);
+    if (run.length + refused.length > 0) found.push(phase);
+  }
+  return found;
 };
 
 type JudgedFile =

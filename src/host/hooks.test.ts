@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HookPhase } from '../core/types.js';
+import { hungReader } from './disk-reader.fixture.js';
 import { listHookPhases, MAX_HOOKS_PER_PHASE, readHooks } from './hook-directory.js';
 import { createHookQueue, type HookFacts, type HookQueue, MAX_WAITING_PHASES } from './hooks.js';
 
@@ -108,6 +109,22 @@ describe('a phase', () => {
     const size = readFileSync(join(directory, 'alive')).length;
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(readFileSync(join(directory, 'alive')).length).toBe(size);
+  });
+
+  test('has failed at the deadline where its directory does not answer, and the next one is tried', async () => {
+    hook('pre-promote', '1', `echo 1 >> ${directory}/said`);
+    const { disk, answer } = hungReader();
+    const hooks = createHookQueue({
+      settings: () => ({ directory, timeoutMs: 200 }),
+      nowMs: () => performance.now(),
+      disk,
+    });
+    const hung = await hooks.run(facts('pre-promote'));
+    expect(hung).toMatchObject({ ok: false, ran: [] });
+    expect(hung.detail).toMatch(/^pre-promote hooks not run: reading .*\/pre-promote: .* within 200 ms/);
+    answer();
+    expect(await hooks.run(facts('pre-promote'))).toMatchObject({ ok: true });
+    expect(said()).toBe('1\n');
   });
 
   test('keeps only the beginning of a flood', async () => {

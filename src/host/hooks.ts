@@ -3,7 +3,8 @@
 import { basename } from 'node:path';
 import type { Role } from '../core/message.js';
 import type { HookPhase, Term, VoterName } from '../core/types.js';
-import { readHooks } from './hook-directory.js';
+import { createDiskReader, type DiskReader } from './disk-reader.js';
+import { type HookFiles, readHooks } from './hook-directory.js';
 import { describeEnd, type RunningProcess, startProcess } from './process.js';
 
 /** What of a hook's output is kept for the journal and `status`. */
@@ -53,7 +54,7 @@ export interface HookQueue {
 export interface HookSettings {
   /** Holds a directory for each phase. */
   readonly directory: string;
-  /** For each hook. */
+  /** For each hook, and for reading the directory before the first of them. */
   readonly timeoutMs: number;
 }
 
@@ -62,6 +63,8 @@ export interface HookQueueOptions {
   readonly settings: () => HookSettings;
   /** A clock that no wall-clock step moves, in milliseconds. */
   readonly nowMs: () => number;
+  /** Reads the directory; absent: a reader of the queue's own. */
+  readonly disk?: DiskReader;
 }
 
 interface Job {
@@ -72,13 +75,14 @@ interface Job {
 
 export const createHookQueue = (options: HookQueueOptions): HookQueue => {
   const waiting: Job[] = [];
+  const { nowMs, disk = createDiskReader() } = options;
   let busy = false;
 
   const work = async (): Promise<void> => {
     if (busy) return;
     busy = true;
     for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
-      job.finish(await runPhase({ ...options.settings(), nowMs: options.nowMs }, job.facts, job.signal));
+      job.finish(await runPhase({ ...options.settings(), nowMs, disk }, job.facts, job.signal));
     }
     busy = false;
   };
@@ -95,7 +99,7 @@ export const createHookQueue = (options: HookQueueOptions): HookQueue => {
   };
 };
 
-type PhaseOptions = HookSettings & Pick<HookQueueOptions, 'nowMs'>;
+type PhaseOptions = HookSettings & { readonly nowMs: () => number; readonly disk: DiskReader };
 
 const notRun = (detail: string): HookResult => ({ ok: false, detail, ran: [] });
 
@@ -120,7 +124,7 @@ const runPhase = async (options: PhaseOptions, facts: HookFacts, signal?: AbortS
   const { phase } = facts;
   const givenUp = (): boolean => signal?.aborted ?? false;
   if (givenUp()) return notRun(`${phase} hooks not run: given up`);
-  const { run: files, refused, skipped } = await readHooks(options.directory, phase);
+  const { run: files, refused, skipped } = await hooksOf(options, phase);
   if (refused.length > 0) return notRun(`${phase} hooks not run: ${refused.join('; ')}`);
   const ran: HookRun[] = [];
   const failures: string[] = [];
@@ -135,6 +139,16 @@ const runPhase = async (options: PhaseOptions, facts: HookFacts, signal?: AbortS
   const left = skipped.map(({ file, why }) => `; skipped ${basename(file)}: ${why}`).join('');
   return { ok: true, detail: `${ran.length} ${phase} ${ran.length === 1 ? 'hook' : 'hooks'} ran${left}`, ran };
 };
+
+/** A directory that hangs (/etc on a disk that is gone) is one that cannot be read: the phase has failed, and is over. */
+const hooksOf = ({ directory, timeoutMs, disk }: PhaseOptions, phase: HookPhase): Promise<HookFiles> =>
+  disk
+    .read(`reading ${directory}/${phase}`, timeoutMs, () => readHooks(directory, phase))
+    .catch((error: unknown) => ({
+      run: [],
+      skipped: [],
+      refused: [error instanceof Error ? error.message : String(error)],
+    }));
 
 interface HookOutcome {
   readonly run: HookRun;

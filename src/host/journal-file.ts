@@ -9,6 +9,8 @@ const READ_BYTES = 64 * 1024;
 /** How far back a reader goes for lines: past it the file is damaged, or the lines are of no use to people. */
 const MAX_TAIL_BYTES = 1024 * 1024;
 
+const NEWLINE = 0x0a;
+
 export interface JournalFile {
   /** Rejects with the system's error; what was written in part then ends in a line of its own. */
   append(text: string): Promise<void>;
@@ -28,7 +30,7 @@ export const createJournalFile = (directory: string, path: string, maxBytes: num
     handle = await open(path, 'a+', 0o640);
     bytes = (await handle.stat()).size;
     const last = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, bytes - 1));
-    torn = last.bytesRead === 1 && last.buffer[0] !== 0x0a;
+    torn = last.bytesRead === 1 && last.buffer[0] !== NEWLINE;
     return handle;
   };
   const close = async (): Promise<void> => {
@@ -69,17 +71,19 @@ export const readTail = async (path: string, count: number): Promise<readonly Jo
   }
   try {
     const { size } = await handle.stat();
-    let text = Buffer.alloc(0);
-    let from = size;
     const end = Math.max(0, size - MAX_TAIL_BYTES);
+    let from = size;
     let lines: readonly JournalLine[] = [];
-    // One more than wanted, since the first may be cut.
-    while (from > end && lines.length <= count) {
+    // The end of a line whose beginning has not been read yet.
+    let rest = Buffer.alloc(0);
+    while (from > end && lines.length < count) {
       const length = Math.min(READ_BYTES, from - end);
       from -= length;
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, from);
-      text = Buffer.concat([buffer.subarray(0, bytesRead), text]);
-      lines = parseLines(text.toString('utf8'));
+      const bytes = Buffer.concat([buffer.subarray(0, bytesRead), rest]);
+      const whole = from === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
+      rest = whole === 0 && from > 0 ? bytes : bytes.subarray(0, whole);
+      lines = [...parseLines(bytes.subarray(rest.length).toString('utf8')), ...lines];
     }
     return lines.slice(-count);
   } catch {

@@ -10,9 +10,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { MAX_HISTORY_ENTRIES } from '../control/protocol.js';
 import type { JournalEntry } from '../core/effect.js';
-import { createJournal, type Journal, type JournalOptions, MAX_WAITING_LINES } from './journal.js';
+import { hungReader } from './disk-reader.fixture.js';
+import { createJournal, type Journal, type JournalOptions, MAX_TAIL_LINES, MAX_WAITING_LINES } from './journal.js';
 
 let directory = '';
 let journal: Journal;
@@ -116,6 +118,36 @@ test('a long file is read from its end', async () => {
   }
   expect(await causes(5)).toEqual(['c2995', 'c2996', 'c2997', 'c2998', 'c2999']);
   expect((await causes(100_000)).length).toBe(1_000);
+});
+
+test('each line is parsed once, and lines longer than a read are whole', async () => {
+  const text = 'ä'.repeat(1_000);
+  for (let i = 0; i < 400; i += 1) journal.append(entry(`c${i}`, { text }));
+  await journal.close();
+  appendFileSync(journal.path, `${'x'.repeat(200_000)}\n`);
+  const parse = vi.spyOn(JSON, 'parse');
+  const lines = await journal.tail(250);
+  const parsed = parse.mock.calls.length;
+  parse.mockRestore();
+  expect(lines.map(({ cause }) => cause)).toEqual(Array.from({ length: 250 }, (_, i) => `c${i + 150}`));
+  expect(lines.every((line) => line.text === text)).toBe(true);
+  expect(parsed).toBeLessThan(320);
+});
+
+test('a disk that hangs costs an answer: one read waits for it, and a second is refused', {
+  timeout: 10_000,
+}, async () => {
+  const { disk, answer } = hungReader();
+  const stuck = begin({ disk });
+  const [one, two] = [stuck.tail(5), stuck.tail(5)];
+  const refusal = /^reading the journal .*journal\.jsonl: an earlier read has had no answer/;
+  await Promise.all([expect(one).rejects.toThrow(refusal), expect(two).rejects.toThrow(refusal)]);
+  answer();
+  expect(await stuck.tail(5)).toEqual([]);
+});
+
+test('as many lines can be asked for as are told', () => {
+  expect(MAX_HISTORY_ENTRIES).toBe(MAX_TAIL_LINES);
 });
 
 test('an endless text is cut', async () => {

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JournalEntry } from '../core/effect.js';
+import { createDiskReader, type DiskReader } from './disk-reader.js';
 import { createJournalFile, readTail } from './journal-file.js';
 import { type JournalLine, parseLines } from './journal-line.js';
 
@@ -10,8 +11,10 @@ import { type JournalLine, parseLines } from './journal-line.js';
 export const JOURNAL_MAX_BYTES = 4 * 1024 * 1024;
 /** Lines that may wait for the disk. Past it new ones are dropped and counted. */
 export const MAX_WAITING_LINES = 1_000;
-/** How many lines `tail` answers at most. */
+/** How many lines `tail` answers at most: `MAX_HISTORY_ENTRIES` of the control socket. */
 export const MAX_TAIL_LINES = 1_000;
+/** For `tail`; whoever asks meanwhile waits for as long, and does not read beside it. */
+const TAIL_MS = 2_000;
 /** An entry quotes servers and hooks; what is longer than this is cut. */
 const MAX_TEXT_CHARS = 2_000;
 /** After a failed write: the disk may have room again. */
@@ -21,7 +24,10 @@ export interface Journal {
   readonly path: string;
   /** Returns at once; the line is written soon. */
   append(entry: JournalEntry): void;
-  /** The newest lines, oldest first, with those that still wait for the disk. Damaged lines are left out. Never rejects. */
+  /**
+   * The newest lines, oldest first, with those that still wait for the disk. Damaged lines are left out. Rejects where the
+   * disk does not answer.
+   */
   tail(count: number): Promise<readonly JournalLine[]>;
   /** Null: the last write succeeded. Else why not, for `status`. */
   problem(): string | null;
@@ -39,6 +45,7 @@ export interface JournalOptions {
   /** Told once when writing begins to fail, and null when it works again. */
   readonly onProblem?: (why: string | null) => void;
   readonly maxBytes?: number;
+  readonly disk?: DiskReader;
 }
 
 /**
@@ -49,6 +56,7 @@ export const createJournal = (options: JournalOptions): Journal => {
   const path = join(options.directory, 'journal.jsonl');
   const waiting: string[] = [];
   const file = createJournalFile(options.directory, path, options.maxBytes ?? JOURNAL_MAX_BYTES);
+  const { disk = createDiskReader() } = options;
   const closing = new AbortController();
   let dropped = 0;
   let problem: string | null = null;
@@ -97,9 +105,12 @@ export const createJournal = (options: JournalOptions): Journal => {
     async tail(count) {
       const wanted = Math.min(count, MAX_TAIL_LINES);
       const unwritten = waiting.slice();
-      const written = await readTail(path, wanted);
-      const older = written.length < wanted ? await readTail(`${path}.1`, wanted - written.length) : [];
-      return withoutRepeats([...older, ...written, ...parseLines(unwritten.join(''))]).slice(-wanted);
+      const written = await disk.read(`reading the journal ${path}`, TAIL_MS, async () => {
+        const newest = await readTail(path, wanted);
+        const older = newest.length < wanted ? await readTail(`${path}.1`, wanted - newest.length) : [];
+        return [...older, ...newest];
+      });
+      return withoutRepeats([...written, ...parseLines(unwritten.join(''))]).slice(-wanted);
     },
     problem: () => problem,
     async close() {

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { encodeFields, journalDestination, journalFields, unixAddress } from './journald.js';
+import { encodeFields, journalDestination, journalFields } from './journald.js';
 import { AF_UNIX, bindSocket, closeFd, openSocket, receive, SOCK_DGRAM } from './libc.js';
 import { createLogger, type Logger } from './log.js';
+import { unixAddress } from './unix-address.js';
 
 let directory = '';
 beforeAll(() => {

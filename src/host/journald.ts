@@ -2,8 +2,9 @@
 
 import { fstatSync } from 'node:fs';
 import type { DestinationStream } from 'pino';
-import { AF_UNIX, HOST_IS_LITTLE_ENDIAN, openSocket, SOCK_DGRAM, sendTo } from './libc.js';
+import { AF_UNIX, openSocket, SOCK_DGRAM, sendTo } from './libc.js';
 import { parseEntry, showError, showValue } from './log-line.js';
+import { unixAddress } from './unix-address.js';
 
 const SOCKET = '/run/systemd/journal/socket';
 const IDENTIFIER = 'vipd';
@@ -81,12 +82,4 @@ const sent = (fd: number, data: Buffer, address: Uint8Array): boolean => {
   } catch {
     return false;
   }
-};
-
-/** unix(7), sockaddr_un: the family in the host's byte order, then the path and a zero. */
-export const unixAddress = (path: string): Uint8Array => {
-  const family = Buffer.alloc(2);
-  if (HOST_IS_LITTLE_ENDIAN) family.writeUInt16LE(AF_UNIX);
-  else family.writeUInt16BE(AF_UNIX);
-  return Buffer.concat([family, Buffer.from(`${path}\0`)]);
 };

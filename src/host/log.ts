@@ -2,6 +2,7 @@
 
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { isJournalStream, journalDestination } from './journald.js';
+import { createLineWriter } from './line-writer.js';
 import { formatLine } from './log-line.js';
 
 export type { Logger } from 'pino';
@@ -32,10 +33,7 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
 }
 
-/**
- * A pino logger. Writing never blocks: a reader that is stuck costs log lines and not the lease. Only at `process.exit` does
- * pino wait for what is buffered to be read, which the service manager's stop timeout bounds.
- */
+/** A pino logger. Writing never blocks and never fails: a reader that is stuck, or a full disk, costs log lines and not the lease. */
 export const createLogger = ({ level, reader, destination = standardOutput() }: LogOptions): Logger => {
   const options: LoggerOptions = {
     level,
@@ -48,8 +46,11 @@ export const createLogger = ({ level, reader, destination = standardOutput() }: 
   return pino(options, forReader(reader, destination));
 };
 
-const standardOutput = (): DestinationStream =>
-  pino.destination({ fd: STDOUT, sync: false, minLength: 0, maxLength: MAX_BUFFERED_BYTES });
+const standardOutput = (): DestinationStream => {
+  const writer = createLineWriter(STDOUT, MAX_BUFFERED_BYTES);
+  process.on('exit', writer.flush);
+  return writer;
+};
 
 const forReader = (reader: LogReader, destination: DestinationStream): DestinationStream => {
   switch (reader) {

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { accountOf } from './account.js';
+import { accountOf, forgetAccounts, rememberedAccountOf } from './account.js';
 import { describeEnd, type ProcessRequest, startProcess, TERM_GRACE_MS } from './process.js';
 import { groupIsAlive } from './process-group.js';
 
@@ -202,6 +202,19 @@ test('accounts are looked up by their whole name', () => {
   expect(accountOf('monitor', file)).toEqual({ kind: 'found', uid: 12, gid: 34 });
   expect(accountOf('broken', file).kind).toBe('unknown');
   expect(accountOf('monitor', join(directory, 'none'))).toMatchObject({ kind: 'unknown' });
+});
+
+test('an account that was found is not read again, until a reload; one that was not is looked for', () => {
+  const file = join(directory, 'passwd');
+  rmSync(file, { force: true });
+  expect(rememberedAccountOf('monitor', file).kind).toBe('unknown');
+  writeFileSync(file, 'monitor:x:12:34:m:/:/bin/sh\n');
+  const found = { kind: 'found', uid: 12, gid: 34 };
+  expect(rememberedAccountOf('monitor', file)).toEqual(found);
+  rmSync(file);
+  expect(rememberedAccountOf('monitor', file)).toEqual(found);
+  forgetAccounts();
+  expect(rememberedAccountOf('monitor', file).kind).toBe('unknown');
 });
 
 test('a group of zombies is not alive', async () => {

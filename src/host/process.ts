@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Account, accountOf } from './account.js';
+import { type Account, rememberedAccountOf } from './account.js';
 import { mayChangeUser } from './capabilities.js';
 import { captureOutput } from './output.js';
 import { goLast } from './priority.js';
@@ -205,7 +205,7 @@ const trampoline = (request: ProcessRequest): Launch => {
   const [program] = request.command;
   if (program === undefined || program === '') return { kind: 'impossible', why: 'cannot run: the command is empty' };
   if (request.user === undefined) return ourselves(request.command);
-  const account = accountOf(request.user);
+  const account = rememberedAccountOf(request.user);
   if (account.kind === 'unknown') return { kind: 'impossible', why: `cannot run ${program}: ${account.why}` };
   if (account.uid === process.geteuid?.()) return ourselves(request.command);
   if (!mayChangeUser()) {

@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bindSocket, closeFd, openSocket, receive, SOCK_DGRAM } from './libc.js';
+import { AF_UNIX, bindSocket, closeFd, openSocket, receive, SOCK_DGRAM } from './libc.js';
 import { createServiceManager, type ServiceManager } from './systemd.js';
-
-const AF_UNIX = 1;
+import { unixAddress } from './unix-address.js';
 
 let directory = '';
 let socket = -1;
@@ -14,9 +13,7 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'vipd-notify-'));
   const path = join(directory, 'socket');
   socket = openSocket(AF_UNIX, SOCK_DGRAM, 0, 'a notify socket');
-  // struct sockaddr_un (unix(7)): the family in the host's byte order, then the path, ended by a NUL.
-  const family = new Uint8Array(Uint16Array.of(AF_UNIX).buffer);
-  bindSocket(socket, Buffer.concat([family, Buffer.from(`${path}\0`)]), 'a notify socket');
+  bindSocket(socket, unixAddress(path), 'a notify socket');
   process.env.NOTIFY_SOCKET = path;
   nowMs = 0;
 });
@@ -83,4 +80,25 @@ test('without a service manager, or with one that is gone, nothing happens', () 
     service.pet();
   }).not.toThrow();
   socket = openSocket(AF_UNIX, SOCK_DGRAM, 0, 'a socket to close');
+});
+
+test('a manager that reads nothing is not waited for, and hears what matters once it reads again, in its order', () => {
+  const service = manager({ WATCHDOG_USEC: '2000000' });
+  for (nowMs = 0; nowMs < 2_000_000; nowMs += 500) service.pet();
+  service.reloading();
+  service.ready('standby');
+  expect(new Set(heard())).toEqual(new Set(['WATCHDOG=1']));
+  nowMs += 500;
+  service.pet();
+  expect(heard()).toEqual(['RELOADING=1', 'READY=1\nSTATUS=standby', 'WATCHDOG=1']);
+});
+
+test('a manager may listen at an abstract name', () => {
+  const name = `@vipd-${process.pid}`;
+  const abstract = openSocket(AF_UNIX, SOCK_DGRAM, 0, 'a notify socket');
+  bindSocket(abstract, Buffer.concat([unixAddress('').subarray(0, 2), Buffer.from(`\0${name.slice(1)}`)]), name);
+  manager({ NOTIFY_SOCKET: name }).ready('standby');
+  const message = Buffer.alloc(100);
+  expect(message.subarray(0, receive(abstract, message, null, name) ?? 0).toString()).toBe('READY=1\nSTATUS=standby');
+  closeFd(abstract);
 });

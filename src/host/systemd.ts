@@ -1,10 +1,13 @@
 /** Tells the service manager how the agent is doing: ready, stopping, and still turning. */
 
-import koffi from 'koffi';
+import { AF_UNIX, closeFd, openSocket, SOCK_DGRAM, SystemCallError, sendTo } from './libc.js';
+import { unixAddress } from './unix-address.js';
 
 /** systemd.service(5) asks for a pet at half of WatchdogSec; twice as often leaves room for one that is late. */
 const PETS_PER_WATCHDOG_INTERVAL = 4;
-const LIBRARY = 'libsystemd.so.0';
+/** Messages that wait for a manager that reads none (a frozen PID 1), and how often they are tried again. Past it the newest is dropped. */
+const MAX_UNSENT = 32;
+const RETRY_MS = 250;
 /** STATUS= is one line for `systemctl status`. */
 const MAX_STATUS_CHARS = 200;
 
@@ -18,7 +21,8 @@ export interface ServiceManager {
   stopping(status: string): void;
   /**
    * The loop has come round (WATCHDOG=1). To be called by the completed loop itself and never from a timer of its own:
-   * a loop that hangs beside a ticking timer would look alive. Sends only as often as the watchdog needs it.
+   * a loop that hangs beside a ticking timer would look alive. Sends only as often as the watchdog needs it, and what the
+   * manager had no room for before.
    */
   pet(): void;
   /** WatchdogSec of the unit; null where there is no watchdog for this process. */
@@ -31,47 +35,64 @@ export interface ServiceManagerOptions {
   readonly nowMs: () => number;
 }
 
-type Notify = (state: string) => void;
+/** Tells the manager at once, or answers false: it has no room just now. */
+type Send = (state: string) => boolean;
 
-/** Without a service manager (no NOTIFY_SOCKET) or without its library every call does nothing. */
+/** Nothing here ever waits. Without a service manager (no NOTIFY_SOCKET) every call does nothing. */
 export const createServiceManager = ({ env, pid, nowMs }: ServiceManagerOptions): ServiceManager => {
-  const notify = env.NOTIFY_SOCKET === undefined || env.NOTIFY_SOCKET === '' ? doNothing : loadNotify();
+  const send = senderTo(env.NOTIFY_SOCKET ?? '');
   const intervalMs = watchdogIntervalMs(env, pid);
+  const unsent: string[] = [];
   let nextPetMs = Number.NEGATIVE_INFINITY;
+  let retryMs = Number.NEGATIVE_INFINITY;
+
+  const sendUnsent = (): void => {
+    for (let state = unsent[0]; state !== undefined && send(state); state = unsent[0]) unsent.shift();
+    retryMs = nowMs() + RETRY_MS;
+  };
+  // In their order: a READY=1 that came after the RELOADING=1 it ends must not overtake it.
+  const notify = (state: string): void => {
+    if (unsent.length < MAX_UNSENT) unsent.push(state);
+    sendUnsent();
+  };
   return {
     ready: (status) => notify(`READY=1\nSTATUS=${oneLine(status)}`),
     status: (text) => notify(`STATUS=${oneLine(text)}`),
     reloading: () => notify('RELOADING=1'),
     stopping: (status) => notify(`STOPPING=1\nSTATUS=${oneLine(status)}`),
     pet() {
+      if (unsent.length > 0 && nowMs() >= retryMs) sendUnsent();
       if (intervalMs === null || nowMs() < nextPetMs) return;
       nextPetMs = nowMs() + intervalMs / PETS_PER_WATCHDOG_INTERVAL;
-      notify('WATCHDOG=1');
+      send('WATCHDOG=1');
     },
     watchdogIntervalMs: () => intervalMs,
   };
 };
 
-const doNothing: Notify = () => undefined;
-
 /** A line break would begin another assignment (sd_notify(3)). */
 const oneLine = (text: string): string => text.replaceAll(/[\0\r\n]+/g, ' ').slice(0, MAX_STATUS_CHARS);
 
 /**
- * sd_notify(3). Its result is not looked at: nothing here depends on whether the manager heard. It waits where the manager
- * has left some hundred messages unread (unix(7), max_dgram_qlen), so nothing here may be sent at the loop's own rate.
+ * The protocol of sd_notify(3), not its function: that waits where the manager has left some hundred messages unread
+ * (unix(7), max_dgram_qlen), and the loop would wait with it. Nothing here depends on whether the manager heard.
  */
-const loadNotify = (): Notify => {
-  try {
-    const sdNotify: (unset: number, state: string) => number = koffi
-      .load(LIBRARY)
-      .func('int sd_notify(int unset_environment, const char *state)');
-    return (state) => {
-      sdNotify(0, state);
-    };
-  } catch {
-    return doNothing;
-  }
+const senderTo = (path: string): Send => {
+  if (!/^[/@]./.test(path)) return () => true;
+  const to = unixAddress(path);
+  return (state) => {
+    try {
+      const fd = openSocket(AF_UNIX, SOCK_DGRAM, 0, 'telling the service manager');
+      try {
+        sendTo(fd, Buffer.from(state), to, 'telling the service manager');
+      } finally {
+        closeFd(fd);
+      }
+      return true;
+    } catch (error) {
+      return !(error instanceof SystemCallError && error.code === 'EAGAIN');
+    }
+  };
 };
 
 /** As sd_watchdog_enabled(3) reads it: WATCHDOG_PID, where set, must be ours. */

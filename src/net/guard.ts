@@ -1,5 +1,6 @@
 /** The kernel's dead-man's switch: a VIP passes traffic only as long as somebody keeps renewing it. */
 
+import { SystemCallError } from '../host/libc.js';
 import type { Vip } from './address.js';
 import { type GuardRefresher, openGuardRefresher } from './guard-refresh.js';
 import { guardRules, guardTable } from './guard-rules.js';
@@ -25,8 +26,8 @@ export interface GuardOptions {
 }
 
 /**
- * shut: the old deadline has passed, in the kernel or by our clock, and it stays shut until `openUntil`. gone: another hand
- * took the tables away a moment ago, and everything may pass: do what `watch` asks for.
+ * shut: the old deadline has passed, in the kernel or by our clock, or could not be renewed; it stays shut until
+ * `openUntil`. gone: another hand took the tables away a moment ago, and everything may pass: do what `watch` asks for.
  */
 export type Refreshed = 'open' | 'shut' | 'gone';
 
@@ -65,7 +66,16 @@ export interface Guard {
   readonly close: () => void;
 }
 
-export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
+/** What speaks to the kernel. */
+interface GuardTools {
+  readonly openNftables: () => Nftables;
+  readonly openGuardRefresher: typeof openGuardRefresher;
+}
+
+export const createGuard = (
+  { group, vips, now }: GuardOptions,
+  tools: GuardTools = { openNftables, openGuardRefresher },
+): Guard => {
   let rules = guardRules(group, vips);
   let library: Nftables | undefined;
   let opened: GuardRefresher | undefined;
@@ -74,12 +84,12 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
   let watched: Notices | undefined;
 
   const nft = (): Nftables => {
-    library ??= openNftables();
+    library ??= tools.openNftables();
     return library;
   };
 
   const refresher = (): GuardRefresher => {
-    opened ??= openGuardRefresher(rules.timed);
+    opened ??= tools.openGuardRefresher(rules.timed);
     return opened;
   };
 
@@ -176,8 +186,9 @@ export const createGuard = ({ group, vips, now }: GuardOptions): Guard => {
       try {
         return passUntil(deadlineMs, refresher().refresh) ? 'open' : 'shut';
       } catch (error) {
-        if (!(error instanceof NftError)) throw error;
-        if (!intact()) return 'gone';
+        // A socket that cannot be had or read (EMFILE, ENOBUFS): nobody knows what the kernel made of it.
+        if (!(error instanceof NftError || error instanceof SystemCallError)) throw error;
+        if (error instanceof NftError && !intact()) return 'gone';
         shut();
         return 'shut';
       }
