@@ -21,8 +21,8 @@ import {
   writeLoad,
 } from './lab.fixture.js';
 import { catchUp, type SalvagePair, startSides } from './salvage.fixture.js';
-import { parseRequest } from './salvage-messages.js';
 import { createSalvage, type SalvageChannel } from './salvage.js';
+import { parseRequest } from './salvage-messages.js';
 
 const cleanup: Cleanup = [];
 afterEach(() => runCleanup(cleanup));
