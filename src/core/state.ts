@@ -200,6 +200,8 @@ export interface Promotion {
   readonly stepId: number | null;
   readonly catchUpUntil: Instant;
   readonly progress: string;
+  /** When the operator who ordered it was told of it. */
+  readonly toldAt: Instant;
   /** What voters and the RELEASE know of the last owner's data. */
   readonly lastPosition: Position;
   readonly lastSync: boolean;

@@ -1,13 +1,15 @@
 /** vipctl's command lines, against a real control server with a made-up agent behind it. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Request } from '../../control/protocol.js';
 import { type ControlServer, createControlServer, type ReplyTo } from '../../control/server.js';
 import { HISTORY, STATES } from '../../control/status.fixture.js';
+import { ANSWER_WITHIN_MS, wishWithin } from '../../core/timing.js';
 import { runVipctl } from './program.js';
 import type { Terminal } from './terminal.js';
 
@@ -133,6 +135,21 @@ describe('requests', () => {
     expect(await vipctl(...argv, '--socket', socket)).toBe(0);
     expect(asked).toEqual([request]);
     expect(out).toBe('done\n');
+  });
+
+  test.each([
+    [['pause'], ANSWER_WITHIN_MS],
+    [['resume'], ANSWER_WITHIN_MS],
+    [['maintenance', 'on'], ANSWER_WITHIN_MS],
+    // Typed on the standby it is answered within twice the time given.
+    [['switchover', '--timeout', '5m'], wishWithin(300_000)],
+    // promotion.catch_up_timeout at its longest.
+    [['promote'], 3_600_000],
+  ])('%j waits longer than the agent may be silent', async (argv, longest) => {
+    const wait = vi.spyOn(Socket.prototype, 'setTimeout');
+    expect(await vipctl(...argv, '--socket', socket)).toBe(0);
+    expect(Math.max(...wait.mock.calls.map(([ms]) => ms))).toBeGreaterThan(longest);
+    wait.mockRestore();
   });
 
   test('progress comes before the outcome', async () => {
