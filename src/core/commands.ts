@@ -59,6 +59,7 @@ const carryWish = (turn: Turn, id: number, command: Extract<Command, { name: 'sw
       commandId: id,
       wish: { id: wishId, dryRun, force, timeoutMs },
       until: now + wishWithin(timeoutMs),
+      told: '',
     },
   });
   reply(turn, id, false, true, `asking ${s.config.peer}, which is active`);

@@ -65,7 +65,13 @@ export interface NodeState {
   readonly lastChangeAt: Instant | null;
   readonly lastOwner: { readonly name: VoterName; readonly term: Term } | null;
   /** A wish of an operator on this node, carried to the owner; and the answer to the peer's. */
-  readonly wish: { readonly commandId: number; readonly wish: Wish; readonly until: Instant } | null;
+  readonly wish: {
+    readonly commandId: number;
+    readonly wish: Wish;
+    readonly until: Instant;
+    /** The step that the operator was told last. */
+    readonly told: string;
+  } | null;
   readonly wishAnswer: WishAnswer;
   /** `stop` was asked; leaving as soon as nothing is held. */
   readonly stopping: { readonly commandId: number; readonly tried: boolean } | null;
