@@ -284,6 +284,7 @@ export const createAgent = (options: AgentOptions): Agent => {
       hookFailures.acknowledge();
       database?.events.acknowledge();
     },
+    now: boottimeMs,
     warn: (text) => log.warn(text),
   });
 

@@ -6,7 +6,9 @@ import { createControlServer } from '../control/server.js';
 import type { HistoryEntry, ReloadStatus, Status } from '../control/status.js';
 import type { Command, Event } from '../core/event.js';
 import type { NodeState } from '../core/state.js';
+import type { Instant } from '../core/types.js';
 import type { JournalLine } from '../host/journal-line.js';
+import { servesUntil } from './serving.js';
 
 export interface ControlOptions {
   readonly socket: string;
@@ -17,6 +19,7 @@ export interface ControlOptions {
   readonly history: (limit: number) => Promise<readonly JournalLine[]>;
   readonly reload: () => Promise<ReloadStatus>;
   readonly acknowledge: () => void;
+  readonly now: () => Instant;
   readonly warn: (text: string) => void;
 }
 
@@ -67,7 +70,8 @@ export const createControl = (options: ControlOptions): Control => {
         void options.reload().then(({ ok, text, details }) => asker.done(ok, [text, ...details].join('\n')));
         return;
       case 'is-active':
-        return asker.done(state.role === 'active' || state.role === 'handing-off', state.role);
+        // As HTTP's /active has it: a balancer may ask either.
+        return asker.done(servesUntil(state) > options.now(), state.role);
       case 'switchover':
         return command(asker, {
           name: 'switchover',

@@ -130,7 +130,6 @@ describe('requests', () => {
     [['resume'], { request: 'resume' }],
     [['maintenance', 'on'], { request: 'maintenance', on: true }],
     [['maintenance', 'off'], { request: 'maintenance', on: false }],
-    [['is-active'], { request: 'is-active' }],
   ])('%j asks the agent for it', async (argv, request) => {
     expect(await vipctl(...argv, '--socket', socket)).toBe(0);
     expect(asked).toEqual([request]);
@@ -171,6 +170,22 @@ describe('requests', () => {
     answer = () => interrupt?.();
     expect(await vipctl('switchover', '--socket', socket)).toBe(1);
     expect(err).toContain('the agent goes on with "switchover"');
+  });
+
+  test('a node that is active is exit status 0, with its role on stdout', async () => {
+    answer = (_request, reply) => reply.done(true, 'active');
+    expect(await vipctl('is-active', '--socket', socket)).toBe(0);
+    expect(asked).toEqual([{ request: 'is-active' }]);
+    expect(out).toBe('active\n');
+  });
+
+  test.each([
+    'the agent is starting; try again in a moment',
+    '16 control connections are open already; close some and try again',
+  ])('to is-active, "%s" is no answer', async (text) => {
+    answer = (_request, reply) => reply.done(false, text);
+    expect(await vipctl('is-active', '--socket', socket)).toBe(3);
+    expect([out, err]).toEqual(['', `vipctl: ${text}\n`]);
   });
 
   test('a node that is not active is exit status 1, with its role on stdout', async () => {
