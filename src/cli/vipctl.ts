@@ -57,5 +57,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 process.exitCode = await runVipctl(process.argv.slice(2), {
   terminal,
-  checkConfig: (path) => checkConfig(path, { secretOwners: daemonAccounts() }),
+  checkConfig: (path) => checkConfig(path, { daemonAccounts: daemonAccounts() }),
 });

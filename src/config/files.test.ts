@@ -58,7 +58,7 @@ describe('file modes', () => {
   });
 });
 
-test('a secret may belong to the account for which it is checked, a program may not', () => {
+test('secrets and programs of the agent may belong to the account for which they are checked; what root runs may not', () => {
   const daemon = 1_234;
   const statFile = (path: string) => ({
     mode: path.endsWith('vipd.yaml') ? 0o100_644 : 0o100_700,
@@ -66,9 +66,16 @@ test('a secret may belong to the account for which it is checked, a program may 
     size: 65,
     isFile: () => true,
   });
-  const result = loadConfig(fixture.path('vipd.yaml'), { statFile, secretOwners: [daemon] });
-  expect(result.ok ? 'valid' : renderErrors(result.errors).replaceAll(fixture.directory, 'D')).toBe(
-    'D/vipd.yaml:18:14: checks[0].command: D/disk belongs to user id 1234, but it runs with rights its writers may not have; run: chown root D/disk',
+  const complain = (): string => {
+    const result = loadConfig(fixture.path('vipd.yaml'), { statFile, userId: 0, daemonAccounts: [daemon] });
+    return result.ok ? 'valid' : renderErrors(result.errors).replaceAll(fixture.directory, 'D');
+  };
+  const disk = fixture.path('disk');
+  fixture.write('vipd.yaml', `${fixture.agentYaml}fence: { command: [${disk}] }\n`);
+  expect(complain()).toBe('valid');
+  fixture.write('vipd.yaml', `${fixture.agentYaml}rejoin: { stop: [${disk}], start: [${disk}] }\n`);
+  expect(complain()).toMatch(
+    /^D\/vipd.yaml:20:\d+: rejoin.stop: D\/disk belongs to user id 1234, but root runs it, in `vipctl rejoin`; run: chown root D\/disk\n/,
   );
 });
 

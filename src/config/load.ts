@@ -4,7 +4,15 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { buildConfig, buildWitnessConfig } from './build.js';
 import { explain } from './explain.js';
-import { checkProgram, checkSecret, type FileSystem, readKeys, readProtected, realFiles } from './files.js';
+import {
+  checkProgram,
+  checkRootProgram,
+  checkSecret,
+  type FileSystem,
+  readKeys,
+  readProtected,
+  realFiles,
+} from './files.js';
 import { type ConfigError, type Problem, renderPath } from './problem.js';
 import { checkAddresses } from './rules-addresses.js';
 import { checkMembers } from './rules-members.js';
@@ -110,7 +118,7 @@ const checkNamedFiles = (
   ...(fence === undefined ? [] : checkProgram(files, ['fence', 'command'], fence.command[0])),
   ...(['stop', 'start'] as const).flatMap((key) => {
     const command = rejoin?.[key];
-    return command === undefined ? [] : checkProgram(files, ['rejoin', key], command[0]);
+    return command === undefined ? [] : checkRootProgram(files, ['rejoin', key], command[0]);
   }),
 ];
 

@@ -41,5 +41,5 @@ test.each([
   expect(await runVipctl(['--config', file, ...argv], { terminal, checkConfig: () => ({ text: '', status: 0 }) })).toBe(
     4,
   );
-  expect(read).toHaveBeenCalledWith(file, expect.objectContaining({ secretOwners: [DAEMON] }));
+  expect(read).toHaveBeenCalledWith(file, expect.objectContaining({ daemonAccounts: [DAEMON] }));
 });

@@ -22,7 +22,7 @@ export const runDoctor = async (
   socket: string | undefined,
   json: boolean,
 ): Promise<ExitStatus> => {
-  const loaded = loadConfig(path, { secretOwners: daemonAccounts() });
+  const loaded = loadConfig(path, { daemonAccounts: daemonAccounts() });
   if (!loaded.ok) {
     terminal.err(`${renderErrors(loaded.errors)}\n`);
     return EXIT_BAD_CONFIG;

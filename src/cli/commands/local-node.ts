@@ -51,7 +51,7 @@ const LOGIN_MS = 5_000;
 export const openLocalNode = async (what: string, configPath: string, socket: string): Promise<LocalNode> => {
   if (process.geteuid?.() !== 0)
     throw new CommandError(`${what} reads the server's own files, so only root may use it: sudo vipctl ${what}`);
-  const loaded = loadConfig(configPath, { hostName: hostname(), secretOwners: daemonAccounts() });
+  const loaded = loadConfig(configPath, { hostName: hostname(), daemonAccounts: daemonAccounts() });
   if (!loaded.ok) throw new CommandError(renderErrors(loaded.errors), EXIT_BAD_CONFIG);
   const { config } = loaded;
   const credentials = await loadCredentials(config.mysql.defaultsFile);

@@ -82,7 +82,7 @@ export const addReplication = (
 };
 
 const check = async (terminal: Terminal, path: string, json: boolean): Promise<ExitStatus> => {
-  const loaded = loadConfig(path, { secretOwners: daemonAccounts() });
+  const loaded = loadConfig(path, { daemonAccounts: daemonAccounts() });
   if (!loaded.ok) {
     terminal.err(`${renderErrors(loaded.errors)}\n`);
     return EXIT_BAD_CONFIG;
