@@ -103,6 +103,32 @@ describe('a file that is not there, or cannot be read, is named:', () => {
   });
 });
 
+describe('the database login', () => {
+  const at = 'D/vipd.yaml:15:18: mysql.defaults_file: ';
+
+  test.each([
+    ['', `${at}D/mysql.cnf names no user in its [client] group; add a line: user = vipd`],
+    [
+      '[client]\nuser=vipd\npassword="topsecret',
+      `${at}D/mysql.cnf line 3: a quoted value is not closed; end it with the same quote`,
+    ],
+    ['[client]\nuser=vipd\nssl-key=/none\n', `${at}/none does not exist; make it, or correct the path`],
+  ])('%j is refused', (text, message) => {
+    fixture.write('mysql.cnf', text);
+    expect(complaints()).toBe(message);
+  });
+
+  test('names a private key that must be private too', () => {
+    fixture.write('mysql.cnf', `[client]\nuser=vipd\nssl-key=${fixture.path('pem')}\n`);
+    fixture.write('pem', 'a key', 0o640);
+    expect(complaints()).toBe(
+      `${at}D/pem has mode 0640, open to others than its owner, but it holds a secret; run: chmod 600 D/pem`,
+    );
+    chmodSync(fixture.path('pem'), 0o600);
+    expect(complaints()).toBe('valid');
+  });
+});
+
 describe('key files', () => {
   const rotation = (): string =>
     fixture.agentYaml.replace(/key_file: .*/, `key_file: [${fixture.path('new')}, ${fixture.path('key')}]`);

@@ -2,6 +2,7 @@
 
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { parseKey } from './key.js';
+import { CredentialsError, parseCredentials } from './login.js';
 import { type Parsed, type Path, type Problem, parsed, refused, wrongAt } from './problem.js';
 import { MAX_FILE_BYTES } from './source.js';
 
@@ -67,9 +68,18 @@ export const checkProgram = (files: FileSystem, path: Path, program: string): re
 export const checkRootProgram = (files: FileSystem, path: Path, program: string): readonly Problem[] =>
   asProblems(path, inspect(files, program, "root's program"));
 
-/** Problems of a file with a secret that somebody else reads later. */
-export const checkSecret = (files: FileSystem, path: Path, file: string): readonly Problem[] =>
-  asProblems(path, readProtected(files, file, 'secret'));
+/** Problems of the file with the database login, and of the private key that it names. */
+export const checkLogin = (files: FileSystem, path: Path, file: string): readonly Problem[] => {
+  const bytes = readProtected(files, file, 'secret');
+  if (!bytes.ok) return asProblems(path, bytes);
+  try {
+    const { tls } = parseCredentials(bytes.value.toString('utf8'), file);
+    return tls?.key === undefined ? [] : asProblems(path, readProtected(files, tls.key, 'secret'));
+  } catch (error) {
+    if (!(error instanceof CredentialsError)) throw error;
+    return [wrongAt(path, error.what, error.hint)];
+  }
+};
 
 /** All keys of a list of files, or what is wrong with them. `path` is that of the key in the configuration. */
 export const readKeys = (

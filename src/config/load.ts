@@ -5,9 +5,9 @@ import { z } from 'zod';
 import { buildConfig, buildWitnessConfig } from './build.js';
 import { explain } from './explain.js';
 import {
+  checkLogin,
   checkProgram,
   checkRootProgram,
-  checkSecret,
   type FileSystem,
   readKeys,
   readProtected,
@@ -113,7 +113,7 @@ const checkNamedFiles = (
   { mysql, checks, fence, rejoin }: Partial<VipdFile>,
   files: FileSystem,
 ): readonly Problem[] => [
-  ...(mysql === undefined ? [] : checkSecret(files, ['mysql', 'defaults_file'], mysql.defaults_file)),
+  ...(mysql === undefined ? [] : checkLogin(files, ['mysql', 'defaults_file'], mysql.defaults_file)),
   ...(checks ?? []).flatMap(({ command }, index) => checkProgram(files, ['checks', index, 'command'], command[0])),
   ...(fence === undefined ? [] : checkProgram(files, ['fence', 'command'], fence.command[0])),
   ...(['stop', 'start'] as const).flatMap((key) => {
