@@ -11,6 +11,7 @@ import { collectFacts, DOCTOR } from './agent/facts.js';
 import { createHeartbeats } from './agent/heartbeats.js';
 import { createHookFailures } from './agent/hook-failures.js';
 import { createHttp } from './agent/http.js';
+import { keepConfig } from './agent/kept-config.js';
 import { createLongPositions, POSITION } from './agent/long-positions.js';
 import { createLoop } from './agent/loop.js';
 import { createShutPeerDatabase } from './agent/peer-database.js';
@@ -265,12 +266,19 @@ export const createAgent = (options: AgentOptions): Agent => {
       inForce = await applyConfig(next);
       version = digest;
       loadedAt = boottimeMs();
+      await keep();
       return filesChanged(before, inForce);
     },
     now: boottimeMs,
     momentOf,
     tell: tellReload,
   });
+
+  /** Without it a cleanup goes by the file. */
+  const keep = (): Promise<void> =>
+    keepConfig(options.configFile.path, inForce.config).catch((cause: unknown) =>
+      log.warn(`the configuration in force cannot be kept for "vipd cleanup": ${String(cause)}`),
+    );
 
   const control = createControl({
     socket: config.control.socket,
@@ -325,6 +333,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     start: async () => {
       const credentials = await loadCredentials(config.mysql.defaultsFile);
       inForce = { ...inForce, credentials };
+      await keep();
       const loaded = await store.load();
       if (loaded.kind === 'unreadable')
         log.error(

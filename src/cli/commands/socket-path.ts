@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 
 export const DEFAULT_CONFIG = '/etc/vipd/vipd.yaml';
-const DEFAULT_SOCKET = '/run/vipd/control.sock';
+export const DEFAULT_SOCKET = '/run/vipd/control.sock';
 
 export type SocketPath = { readonly ok: true; readonly path: string } | { readonly ok: false; readonly text: string };
 
