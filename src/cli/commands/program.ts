@@ -94,6 +94,7 @@ export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatu
     const options = program.opts<GlobalOptions>();
     const socket = findSocket(options.socket, options.config);
     if (socket.ok) {
+      if (socket.note !== undefined) terminal.err(`vipctl: ${socket.note}\n`);
       end(await run({ terminal, socket: socket.path, configPath: options.config ?? DEFAULT_CONFIG }));
       return;
     }
