@@ -256,8 +256,13 @@ export const createAgent = (options: AgentOptions): Agent => {
     tell({ kind: ok ? 'notice' : 'refusal', term, cause: 'reload', text: ok ? text : [text, ...details].join('; ') });
   };
 
+  let validFile = true;
   const reloader = createReloader({
-    load: options.configFile.load,
+    load: () => {
+      const loaded = options.configFile.load();
+      validFile = loaded.ok;
+      return loaded;
+    },
     inForce: () => inForce.config,
     state: loop.state,
     takeOver: async (next) => {
@@ -287,7 +292,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     state: loop.state,
     status: statusOf,
     history: (limit) => journal.tail(limit),
-    reload: () => reloader.reload(),
+    reload: async () => ({ ...(await reloader.reload()), validFile }),
     acknowledge: () => {
       hookFailures.acknowledge();
       database?.events.acknowledge();

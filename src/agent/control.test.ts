@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ConfigFixture, createConfigFixture } from '../config/config.fixture.js';
 import { loadConfig } from '../config/load.js';
 import { request } from '../control/client.js';
+import type { ReloadStatus } from '../control/status.js';
 import { startNode } from '../core/start.js';
 import type { Handoff, NodeState } from '../core/state.js';
 import { type Control, createControl } from './control.js';
@@ -18,6 +19,8 @@ let fixture: ConfigFixture;
 let directory: string;
 let control: Control;
 let state: NodeState;
+let validFile = true;
+const refused: ReloadStatus = { ok: false, text: 'not reloaded', details: ['line 3'], at: { bootMs: 0, wall: '' } };
 
 beforeEach(async () => {
   fixture = createConfigFixture();
@@ -33,7 +36,7 @@ beforeEach(async () => {
     state: () => state,
     status: never,
     history: never,
-    reload: never,
+    reload: async () => ({ ...refused, validFile }),
     acknowledge: () => undefined,
     now: () => NOW,
     warn: () => undefined,
@@ -53,6 +56,16 @@ const serving = (role: NodeState['role'], phase: Handoff['phase'] | null, leaseU
   // What else stands in them is not looked at.
   owner: { leaseUntil } as NodeState['owner'],
   handoff: phase === null ? null : ({ phase } as Handoff),
+});
+
+test.each([true, false])('a refused reload tells whether the file is valid: %s', async (valid) => {
+  validFile = valid;
+  const answer = await request(join(directory, 'c.sock'), { request: 'reload' }, { timeoutMs: 5_000 });
+  expect(answer).toMatchObject({
+    ok: false,
+    text: 'not reloaded\nline 3',
+    data: valid ? undefined : { invalid: true },
+  });
 });
 
 test.each([

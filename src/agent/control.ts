@@ -1,7 +1,7 @@
 /** The agent's side of the control socket: requests become commands, and the core's words become replies. */
 
 import { wallText } from '../control/moment.js';
-import type { Request } from '../control/protocol.js';
+import type { InvalidFile, Request } from '../control/protocol.js';
 import { createControlServer } from '../control/server.js';
 import type { HistoryEntry, ReloadStatus, Status } from '../control/status.js';
 import type { Command, Event } from '../core/event.js';
@@ -17,7 +17,8 @@ export interface ControlOptions {
   readonly state: () => NodeState | null;
   readonly status: (state: NodeState) => Promise<Status>;
   readonly history: (limit: number) => Promise<readonly JournalLine[]>;
-  readonly reload: () => Promise<ReloadStatus>;
+  /** `validFile`: check-config would take it. */
+  readonly reload: () => Promise<ReloadStatus & { readonly validFile: boolean }>;
   readonly acknowledge: () => void;
   readonly now: () => Instant;
   readonly warn: (text: string) => void;
@@ -67,7 +68,10 @@ export const createControl = (options: ControlOptions): Control => {
         );
         return;
       case 'reload':
-        void options.reload().then(({ ok, text, details }) => asker.done(ok, [text, ...details].join('\n')));
+        void options.reload().then(({ ok, text, details, validFile }) => {
+          const data: InvalidFile | undefined = validFile ? undefined : { invalid: true };
+          asker.done(ok, [text, ...details].join('\n'), data);
+        });
         return;
       case 'is-active':
         // As HTTP's /active has it: a balancer may ask either.

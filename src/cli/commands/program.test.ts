@@ -166,6 +166,12 @@ describe('requests', () => {
     expect([out, err]).toEqual(['', 'vipctl: db2 is quarantined [2J\n']);
   });
 
+  test('a reload of a file that is not valid is exit status 4, with its errors on stderr', async () => {
+    answer = (_request, reply) => reply.done(false, 'the file is not valid\nvipd.yaml:3:1: …', { invalid: true });
+    expect(await vipctl('reload', '--socket', socket)).toBe(4);
+    expect([out, err]).toEqual(['', 'vipctl: the file is not valid\nvipd.yaml:3:1: …\n']);
+  });
+
   test('Ctrl-C leaves the agent to its work, and says so', async () => {
     answer = () => interrupt?.();
     expect(await vipctl('switchover', '--socket', socket)).toBe(1);
