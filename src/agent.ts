@@ -11,6 +11,7 @@ import { collectFacts, DOCTOR } from './agent/facts.js';
 import { createHeartbeats } from './agent/heartbeats.js';
 import { createHookFailures } from './agent/hook-failures.js';
 import { createHttp } from './agent/http.js';
+import { keepConfig } from './agent/kept-config.js';
 import { leave } from './agent/leave.js';
 import { createLongPositions, POSITION } from './agent/long-positions.js';
 import { createLoop } from './agent/loop.js';
@@ -267,8 +268,13 @@ export const createAgent = (options: AgentOptions): Agent => {
     tell({ kind: ok ? 'notice' : 'refusal', term, cause: 'reload', text: ok ? text : [text, ...details].join('; ') });
   };
 
+  let validFile = true;
   const reloader = createReloader({
-    load: () => loadFrom(disk, options.configFile),
+    load: async () => {
+      const loaded = await loadFrom(disk, options.configFile);
+      validFile = loaded.ok;
+      return loaded;
+    },
     inForce: () => inForce.config,
     state: loop.state,
     takeOver: async (next) => {
@@ -277,12 +283,19 @@ export const createAgent = (options: AgentOptions): Agent => {
       inForce = await applyConfig(next);
       version = digest;
       loadedAt = boottimeMs();
+      await keep();
       return filesChanged(before, inForce);
     },
     now: boottimeMs,
     momentOf,
     tell: tellReload,
   });
+
+  /** Without it a cleanup goes by the file. */
+  const keep = (): Promise<void> =>
+    keepConfig(options.configFile.path, inForce.config).catch((cause: unknown) =>
+      log.warn(`the configuration in force cannot be kept for "vipd cleanup": ${String(cause)}`),
+    );
 
   const control = createControl({
     socket: config.control.socket,
@@ -291,11 +304,12 @@ export const createAgent = (options: AgentOptions): Agent => {
     state: loop.state,
     status: statusOf,
     history: (limit) => journal.tail(limit),
-    reload: () => reloader.reload(),
+    reload: async () => ({ ...(await reloader.reload()), validFile }),
     acknowledge: () => {
       hookFailures.acknowledge();
       database?.events.acknowledge();
     },
+    now: boottimeMs,
     warn: (text) => log.warn(text),
   });
 
@@ -339,6 +353,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     start: async () => {
       const credentials = await loadCredentials(config.mysql.defaultsFile);
       inForce = { ...inForce, credentials };
+      await keep();
       const loaded = await store.load();
       if (loaded.kind === 'unreadable')
         log.error(

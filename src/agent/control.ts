@@ -1,12 +1,14 @@
 /** The agent's side of the control socket: requests become commands, and the core's words become replies. */
 
 import { wallText } from '../control/moment.js';
-import type { Request } from '../control/protocol.js';
+import type { InvalidFile, Request } from '../control/protocol.js';
 import { createControlServer } from '../control/server.js';
 import type { HistoryEntry, ReloadStatus, Status } from '../control/status.js';
 import type { Command, Event } from '../core/event.js';
 import type { NodeState } from '../core/state.js';
+import type { Instant } from '../core/types.js';
 import type { JournalLine } from '../host/journal-line.js';
+import { servesUntil } from './serving.js';
 
 export interface ControlOptions {
   readonly socket: string;
@@ -15,8 +17,10 @@ export interface ControlOptions {
   readonly state: () => NodeState | null;
   readonly status: (state: NodeState) => Promise<Status>;
   readonly history: (limit: number) => Promise<readonly JournalLine[]>;
-  readonly reload: () => Promise<ReloadStatus>;
+  /** `validFile`: check-config would take it. */
+  readonly reload: () => Promise<ReloadStatus & { readonly validFile: boolean }>;
   readonly acknowledge: () => void;
+  readonly now: () => Instant;
   readonly warn: (text: string) => void;
 }
 
@@ -64,10 +68,14 @@ export const createControl = (options: ControlOptions): Control => {
         );
         return;
       case 'reload':
-        void options.reload().then(({ ok, text, details }) => asker.done(ok, [text, ...details].join('\n')));
+        void options.reload().then(({ ok, text, details, validFile }) => {
+          const data: InvalidFile | undefined = validFile ? undefined : { invalid: true };
+          asker.done(ok, [text, ...details].join('\n'), data);
+        });
         return;
       case 'is-active':
-        return asker.done(state.role === 'active' || state.role === 'handing-off', state.role);
+        // As HTTP's /active has it: a balancer may ask either.
+        return asker.done(servesUntil(state) > options.now(), state.role);
       case 'switchover':
         return command(asker, {
           name: 'switchover',

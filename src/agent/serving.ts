@@ -23,6 +23,12 @@ export interface Serving {
   readonly noWriterSince: (state: NodeState) => Instant | null;
 }
 
+/** Until when this node may say that it serves clients; 0: it does not. Once a planned move shuts them out, none should come. */
+export const servesUntil = (state: NodeState): Instant =>
+  state.role === 'active' || (state.role === 'handing-off' && state.handoff?.phase === 'pre-demote')
+    ? (state.owner?.leaseUntil ?? 0)
+    : 0;
+
 export const createServing = (options: ServingOptions): Serving => {
   const { now, service } = options;
   let without: Instant | null = now();
@@ -32,14 +38,14 @@ export const createServing = (options: ServingOptions): Serving => {
   return {
     settled: (state) => {
       // The write probe would fail, or write, while the database is being made read-only.
-      const serves = state.role === 'active' || (state.role === 'handing-off' && state.handoff?.phase === 'pre-demote');
+      const until = servesUntil(state);
+      const serves = until > 0;
       if (serves !== serving) options.probeWrites(serves);
       serving = serves;
       const rejects = state.handoff?.phase === 'demoting' || state.handoff?.phase === 'applying';
       if (rejects !== rejecting) options.rejectNew(rejects);
       rejecting = rejects;
-      // As soon as a planned move shuts clients out, none should be sent here any more.
-      options.servesUntil(serves ? (state.owner?.leaseUntil ?? 0) : 0);
+      options.servesUntil(until);
       without = hasWriter(state, now()) ? null : (without ?? now());
       const text = `${state.role}, term ${state.owner?.term ?? state.voter.record?.maxTerm ?? 0}`;
       if (text !== summary) service.status(text);

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { checkConfig } from '../config/check.js';
 import { daemonAccounts } from './commands/daemon-accounts.js';
+import { openOutput } from './commands/output.js';
 import { runVipctl } from './commands/program.js';
 import type { Terminal } from './commands/terminal.js';
 
@@ -33,9 +34,12 @@ const askSecretly = async (question: string): Promise<string> => {
   }
 };
 
+const stdout = openOutput(process.stdout);
+
 const terminal: Terminal = {
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
+  out: stdout.write,
+  err: openOutput(process.stderr).write,
+  isClosed: stdout.isClosed,
   size() {
     const { isTTY, columns, rows } = process.stdout;
     return isTTY ? { columns: columns || USUAL.columns, rows: rows || USUAL.rows } : null;
@@ -49,13 +53,7 @@ const terminal: Terminal = {
   },
 };
 
-// `vipctl history | head` closes the pipe early, which is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
-
 process.exitCode = await runVipctl(process.argv.slice(2), {
   terminal,
-  checkConfig: (path) => checkConfig(path, { secretOwners: daemonAccounts() }),
+  checkConfig: (path) => checkConfig(path, { daemonAccounts: daemonAccounts() }),
 });

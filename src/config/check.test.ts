@@ -70,7 +70,8 @@ describe('the examples', () => {
     const example = readFileSync(join(import.meta.dirname, '../../examples', name));
     const result = checkConfig(name, {
       hostName: 'db2',
-      readFile: (path) => (path === name ? example : Buffer.from(KEY_HEX)),
+      readFile: (path) =>
+        path === name ? example : Buffer.from(path.endsWith('.cnf') ? '[client]\nuser = vipd\n' : KEY_HEX),
       statFile: (path) => ({
         mode: path.includes('/checks/') ? 0o100_755 : 0o100_600,
         uid: 0,

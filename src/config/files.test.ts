@@ -58,7 +58,7 @@ describe('file modes', () => {
   });
 });
 
-test('a secret may belong to the account for which it is checked, a program may not', () => {
+test('secrets and programs of the agent may belong to the account for which they are checked; what root runs may not', () => {
   const daemon = 1_234;
   const statFile = (path: string) => ({
     mode: path.endsWith('vipd.yaml') ? 0o100_644 : 0o100_700,
@@ -66,9 +66,16 @@ test('a secret may belong to the account for which it is checked, a program may 
     size: 65,
     isFile: () => true,
   });
-  const result = loadConfig(fixture.path('vipd.yaml'), { statFile, secretOwners: [daemon] });
-  expect(result.ok ? 'valid' : renderErrors(result.errors).replaceAll(fixture.directory, 'D')).toBe(
-    'D/vipd.yaml:18:14: checks[0].command: D/disk belongs to user id 1234, but it runs with rights its writers may not have; run: chown root D/disk',
+  const complain = (): string => {
+    const result = loadConfig(fixture.path('vipd.yaml'), { statFile, userId: 0, daemonAccounts: [daemon] });
+    return result.ok ? 'valid' : renderErrors(result.errors).replaceAll(fixture.directory, 'D');
+  };
+  const disk = fixture.path('disk');
+  fixture.write('vipd.yaml', `${fixture.agentYaml}fence: { command: [${disk}] }\n`);
+  expect(complain()).toBe('valid');
+  fixture.write('vipd.yaml', `${fixture.agentYaml}rejoin: { stop: [${disk}], start: [${disk}] }\n`);
+  expect(complain()).toMatch(
+    /^D\/vipd.yaml:20:\d+: rejoin.stop: D\/disk belongs to user id 1234, but root runs it, in `vipctl rejoin`; run: chown root D\/disk\n/,
   );
 });
 
@@ -93,6 +100,32 @@ describe('a file that is not there, or cannot be read, is named:', () => {
     expect(result.ok ? 'valid' : renderErrors(result.errors).replaceAll(fixture.directory, 'D')).toBe(
       'D/vipd.yaml: cannot be read (EACCES); let the account that runs vipd read D/vipd.yaml',
     );
+  });
+});
+
+describe('the database login', () => {
+  const at = 'D/vipd.yaml:15:18: mysql.defaults_file: ';
+
+  test.each([
+    ['', `${at}D/mysql.cnf names no user in its [client] group; add a line: user = vipd`],
+    [
+      '[client]\nuser=vipd\npassword="topsecret',
+      `${at}D/mysql.cnf line 3: a quoted value is not closed; end it with the same quote`,
+    ],
+    ['[client]\nuser=vipd\nssl-key=/none\n', `${at}/none does not exist; make it, or correct the path`],
+  ])('%j is refused', (text, message) => {
+    fixture.write('mysql.cnf', text);
+    expect(complaints()).toBe(message);
+  });
+
+  test('names a private key that must be private too', () => {
+    fixture.write('mysql.cnf', `[client]\nuser=vipd\nssl-key=${fixture.path('pem')}\n`);
+    fixture.write('pem', 'a key', 0o640);
+    expect(complaints()).toBe(
+      `${at}D/pem has mode 0640, open to others than its owner, but it holds a secret; run: chmod 600 D/pem`,
+    );
+    chmodSync(fixture.path('pem'), 0o600);
+    expect(complaints()).toBe('valid');
   });
 });
 

@@ -2,6 +2,7 @@
 
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { parseKey } from './key.js';
+import { CredentialsError, parseCredentials } from './login.js';
 import { type Parsed, type Path, type Problem, parsed, refused, wrongAt } from './problem.js';
 import { MAX_FILE_BYTES } from './source.js';
 
@@ -12,8 +13,8 @@ export interface FileSystem {
   readonly statFile: (path: string) => FileFacts;
   /** Effective user id of the agent. */
   readonly userId: number;
-  /** Accounts besides root and the agent's own that may own a secret: those for which root checks a file. */
-  readonly secretOwners: readonly number[];
+  /** Accounts besides root and our own that may own secrets, and programs that the agent runs: those for which root checks. */
+  readonly daemonAccounts: readonly number[];
 }
 
 export type FileFacts = Pick<Stats, 'mode' | 'uid' | 'size' | 'isFile'>;
@@ -22,7 +23,7 @@ export const realFiles = (): FileSystem => ({
   readFile: (path) => readFileSync(path),
   statFile: (path) => statSync(path),
   userId: process.geteuid?.() ?? 0,
-  secretOwners: [],
+  daemonAccounts: [],
 });
 
 /** Bits of chmod(2). */
@@ -31,12 +32,13 @@ const WRITABLE_BY_GROUP_OR_OTHERS = 0o022;
 const EXECUTABLE = 0o111;
 
 /** How far a file must be out of other accounts' reach. */
-type Protection = 'secret' | 'not-writable' | 'program';
+type Protection = 'secret' | 'not-writable' | 'program' | "root's program";
 
 const WHY_PROTECTED = {
   secret: 'it holds a secret',
   'not-writable': 'it decides which programs run with the rights of the agent',
   program: 'it runs with rights its writers may not have',
+  "root's program": 'root runs it, in `vipctl rejoin`',
 } as const satisfies Record<Protection, string>;
 
 /** Reads a file that must be there, be a file, and be protected; the refusal says what to run. */
@@ -62,9 +64,22 @@ export const readKey = (path: string, files: FileSystem = realFiles()): Parsed<B
 export const checkProgram = (files: FileSystem, path: Path, program: string): readonly Problem[] =>
   asProblems(path, inspect(files, program, 'program'));
 
-/** Problems of a file with a secret that somebody else reads later. */
-export const checkSecret = (files: FileSystem, path: Path, file: string): readonly Problem[] =>
-  asProblems(path, readProtected(files, file, 'secret'));
+/** Problems of a program that an operator's command will start as root: what the agent's account may write, root must not run. */
+export const checkRootProgram = (files: FileSystem, path: Path, program: string): readonly Problem[] =>
+  asProblems(path, inspect(files, program, "root's program"));
+
+/** Problems of the file with the database login, and of the private key that it names. */
+export const checkLogin = (files: FileSystem, path: Path, file: string): readonly Problem[] => {
+  const bytes = readProtected(files, file, 'secret');
+  if (!bytes.ok) return asProblems(path, bytes);
+  try {
+    const { tls } = parseCredentials(bytes.value.toString('utf8'), file);
+    return tls?.key === undefined ? [] : asProblems(path, readProtected(files, tls.key, 'secret'));
+  } catch (error) {
+    if (!(error instanceof CredentialsError)) throw error;
+    return [wrongAt(path, error.what, error.hint)];
+  }
+};
 
 /** All keys of a list of files, or what is wrong with them. `path` is that of the key in the configuration. */
 export const readKeys = (
@@ -103,16 +118,19 @@ const inspect = (files: FileSystem, path: string, protection: Protection): Parse
   }
   // A pipe would block the start for ever, and a directory cannot be read.
   if (!facts.isFile()) return refused(`${path} is not a file`, 'name a regular file');
-  if (protection !== 'program' && facts.size > MAX_FILE_BYTES) {
+  if (!isProgram(protection) && facts.size > MAX_FILE_BYTES) {
     return refused(`${path} has ${facts.size} bytes, more than ${MAX_FILE_BYTES}`, 'name the right file');
   }
   return checkMode(files, path, facts, protection);
 };
 
+const isProgram = (protection: Protection): boolean => protection === 'program' || protection === "root's program";
+
 const checkMode = (files: FileSystem, path: string, facts: FileFacts, protection: Protection): Parsed<FileFacts> => {
   const mode = `0${(facts.mode & 0o777).toString(8).padStart(3, '0')}`;
   const why = WHY_PROTECTED[protection];
-  const owners = [0, files.userId, ...(protection === 'secret' ? files.secretOwners : [])];
+  const daemons = protection === 'secret' || protection === 'program' ? files.daemonAccounts : [];
+  const owners = [0, files.userId, ...daemons];
   if (!owners.includes(facts.uid)) {
     return refused(`${path} belongs to user id ${facts.uid}, but ${why}`, `run: chown root ${path}`);
   }
@@ -125,7 +143,7 @@ const checkMode = (files: FileSystem, path: string, facts: FileFacts, protection
       `run: chmod go-w ${path}`,
     );
   }
-  if (protection === 'program' && (facts.mode & EXECUTABLE) === 0) {
+  if (isProgram(protection) && (facts.mode & EXECUTABLE) === 0) {
     return refused(`${path} is not executable (mode ${mode})`, `run: chmod +x ${path}`);
   }
   return parsed(facts);

@@ -4,7 +4,15 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { buildConfig, buildWitnessConfig } from './build.js';
 import { explain } from './explain.js';
-import { checkProgram, checkSecret, type FileSystem, readKeys, readProtected, realFiles } from './files.js';
+import {
+  checkLogin,
+  checkProgram,
+  checkRootProgram,
+  type FileSystem,
+  readKeys,
+  readProtected,
+  realFiles,
+} from './files.js';
 import { type ConfigError, type Problem, renderPath } from './problem.js';
 import { checkAddresses } from './rules-addresses.js';
 import { checkMembers } from './rules-members.js';
@@ -105,12 +113,12 @@ const checkNamedFiles = (
   { mysql, checks, fence, rejoin }: Partial<VipdFile>,
   files: FileSystem,
 ): readonly Problem[] => [
-  ...(mysql === undefined ? [] : checkSecret(files, ['mysql', 'defaults_file'], mysql.defaults_file)),
+  ...(mysql === undefined ? [] : checkLogin(files, ['mysql', 'defaults_file'], mysql.defaults_file)),
   ...(checks ?? []).flatMap(({ command }, index) => checkProgram(files, ['checks', index, 'command'], command[0])),
   ...(fence === undefined ? [] : checkProgram(files, ['fence', 'command'], fence.command[0])),
   ...(['stop', 'start'] as const).flatMap((key) => {
     const command = rejoin?.[key];
-    return command === undefined ? [] : checkProgram(files, ['rejoin', key], command[0]);
+    return command === undefined ? [] : checkRootProgram(files, ['rejoin', key], command[0]);
   }),
 ];
 

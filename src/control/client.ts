@@ -68,7 +68,7 @@ export const request = (path: string, request: RequestInput, options: RequestOpt
 const cannotConnect = (path: string, error: NodeJS.ErrnoException): string => {
   switch (error.code) {
     case 'ENOENT':
-      return `no agent on this host: there is no socket ${path}; start it with "systemctl start vipd", or name its socket with --socket or --config`;
+      return `no agent on this host: there is no socket ${path}; start it with "systemctl start vipd", or name its socket with --socket or --config: a changed control.socket takes effect when the agent is started anew`;
     case 'ECONNREFUSED':
       return `no agent listens at ${path}: it has died and left its socket; see "journalctl -u vipd", then "systemctl start vipd"`;
     case 'EACCES':

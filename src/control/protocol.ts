@@ -45,7 +45,7 @@ const requestSchema = z.discriminatedUnion('request', [
   }),
   z.strictObject({ request: z.literal('resume') }),
   z.strictObject({ request: z.literal('maintenance'), on: z.boolean() }),
-  /** Answered once the file has been taken over, or refused with the reason. */
+  /** Answered once the file has been taken over, or refused with the reason; with `InvalidFile` where it is not valid. */
   z.strictObject({ request: z.literal('reload') }),
   /** Answered with `HistoryEntry[]`, oldest first. */
   z.strictObject({
@@ -58,6 +58,14 @@ const requestSchema = z.discriminatedUnion('request', [
 
 /** A request with its defaults filled in. */
 export type Request = z.output<typeof requestSchema>;
+
+/** The data of a refused reload whose file check-config would refuse as well. */
+export interface InvalidFile {
+  readonly invalid: true;
+}
+
+export const isInvalidFile = (data: unknown): data is InvalidFile =>
+  typeof data === 'object' && data !== null && 'invalid' in data && data.invalid === true;
 
 /** A request as a client may write it. */
 export type RequestInput = z.input<typeof requestSchema>;

@@ -5,7 +5,7 @@ import { fence } from './fencing.js';
 import { handoffRefusal, startHandoff } from './handoff.js';
 import { onPause } from './pause.js';
 import { NO_RECORD_YET, recordThenReply } from './recorded-reply.js';
-import { HANDOFF_DEADLINE_MS } from './timing.js';
+import { wishWithin } from './timing.js';
 import { hold, journal, livePeer, reply, set, type Turn, unhold } from './turn.js';
 
 export const onCommand = (turn: Turn, id: number, command: Command): void => {
@@ -58,7 +58,8 @@ const carryWish = (turn: Turn, id: number, command: Extract<Command, { name: 'sw
     wish: {
       commandId: id,
       wish: { id: wishId, dryRun, force, timeoutMs },
-      until: now + 2 * (timeoutMs || HANDOFF_DEADLINE_MS),
+      until: now + wishWithin(timeoutMs),
+      told: '',
     },
   });
   reply(turn, id, false, true, `asking ${s.config.peer}, which is active`);

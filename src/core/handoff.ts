@@ -55,12 +55,17 @@ export const startHandoff = (turn: Turn, request: HandoffRequest): void => {
     why: '',
   };
   set(turn, { handoff });
-  if (request.wishId !== 0) answerWish(turn, request.wishId, 'running', 'pre-flight');
-  reply(turn, request.commandId, false, true, `pre-flight: ${turn.s.config.self} -> ${turn.s.config.peer}`);
+  tellStep(turn, handoff, `pre-flight: ${turn.s.config.self} -> ${turn.s.config.peer}`);
 };
 
 const answerWish = (turn: Turn, id: number, outcome: 'running' | 'done' | 'refused' | 'undone', text: string): void => {
   if (id !== 0) set(turn, { wishAnswer: { id, outcome, text } });
+};
+
+/** Tells whoever asked, here or on the standby: there a step that a BEAT comes too late for goes under in the next. */
+const tellStep = (turn: Turn, handoff: Handoff, text: string, there = text): void => {
+  answerWish(turn, handoff.wishId, 'running', there);
+  reply(turn, handoff.commandId, false, true, text);
 };
 
 /** Tells whoever asked; the last word on a move. */
@@ -114,7 +119,7 @@ const refuse = (turn: Turn, handoff: Handoff, why: string): void => {
 
 const begin = (turn: Turn, handoff: Handoff): void => {
   become(turn, 'handing-off', handoff.cause, handoff.reason);
-  reply(turn, handoff.commandId, false, true, 'pre-flight passed; making the database read-only');
+  tellStep(turn, handoff, 'pre-flight passed; making the database read-only');
   if (!turn.s.config.hookPhases.includes('pre-demote')) return demote(turn, handoff);
   const stepId = run(turn, {
     name: 'hook',
@@ -137,7 +142,9 @@ const onDemoted = (turn: Turn, handoff: Handoff, outcome: Outcome): void => {
   if (!outcome.ok || position === '')
     return undo(turn, outcome.ok ? 'the final position could not be read' : outcome.detail);
   stepDone(turn, 'demote', handoff.phaseSince, outcome.detail);
-  reply(turn, handoff.commandId, false, true, `read-only at ${position}; ${turn.s.config.peer} applies it`);
+  const { peer } = turn.s.config;
+  // Without the position, which needs the room in the BEAT itself.
+  tellStep(turn, handoff, `read-only at ${position}; ${peer} applies it`, `read-only; ${peer} applies the rest`);
   set(turn, { handoff: { ...handoff, phase: 'applying', phaseSince: turn.now, finalPosition: position } });
   beat(turn); // the final position travels at once
 };
@@ -148,7 +155,7 @@ export const onApplied = (turn: Turn, applied: Position): void => {
   const { handoff, config } = s;
   if (handoff?.phase !== 'applying' || applied === '' || applied !== handoff.finalPosition) return;
   stepDone(turn, 'apply', handoff.phaseSince, `${config.peer} has applied the final position`);
-  reply(turn, handoff.commandId, false, true, `${config.peer} has applied it; moving the VIP`);
+  tellStep(turn, handoff, `${config.peer} has applied it; moving the VIP`);
   const outageFrom = handoff.demotedAt ?? handoff.startedAt;
   const { commandId, wishId, startedAt } = handoff;
   const planned = handoff.cause !== 'check-failed';

@@ -119,7 +119,12 @@ const answerToWish = (turn: Turn, beat: Beat): void => {
   const { wish } = turn.s;
   if (!wish || beat.wishAnswer.id !== wish.wish.id) return;
   const { outcome, text } = beat.wishAnswer;
-  if (outcome === 'none' || outcome === 'running') return;
+  if (outcome === 'none') return;
+  if (outcome === 'running') {
+    if (text === wish.told) return;
+    set(turn, { wish: { ...wish, told: text } });
+    return reply(turn, wish.commandId, false, true, text);
+  }
   set(turn, { wish: null });
   reply(turn, wish.commandId, true, outcome === 'done', text);
 };

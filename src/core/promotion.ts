@@ -12,7 +12,7 @@ import { mayStillHold, startPeerFence } from './peer-fence.js';
 import { isAhead, mergePositions } from './position.js';
 import type { Promotion } from './state.js';
 import { become, type Entry } from './table.js';
-import { backOff, RECORD_WITHIN_MS } from './timing.js';
+import { backOff, PROGRESS_EVERY_MS, RECORD_WITHIN_MS } from './timing.js';
 import { cancel, hold, journal, livePeer, reply, run, set, stepDone, type Turn, unhold } from './turn.js';
 import type { HoldName, Position } from './types.js';
 
@@ -40,6 +40,7 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     stepId: null,
     catchUpUntil: now + s.config.catchUpTimeoutMs,
     progress: 'applying what was received',
+    toldAt: now,
     lastPosition: lastKnownPosition(s, verdicts),
     lastSync: chosen && wasInSync(verdicts),
     lastPositionTold: chosen && verdicts.every((v) => v.granted && v.lastPosition !== ''),
@@ -310,7 +311,11 @@ const fail = (turn: Turn, name: Failure, why: string, forGood = false): void => 
 export const onPromotionProgress = (turn: Turn, id: number, text: string): void => {
   const { promotion, config } = turn.s;
   if (promotion && (promotion.catchUpId === id || promotion.salvageId === id)) {
-    set(turn, { promotion: { ...promotion, progress: text, catchUpUntil: turn.now + config.catchUpTimeoutMs } });
+    const { s, now } = turn;
+    const tells = s.order !== null && now - promotion.toldAt >= PROGRESS_EVERY_MS;
+    if (tells) reply(turn, s.order.commandId, false, true, text);
+    const toldAt = tells ? now : promotion.toldAt;
+    set(turn, { promotion: { ...promotion, progress: text, toldAt, catchUpUntil: now + config.catchUpTimeoutMs } });
   }
 };
 

@@ -65,7 +65,13 @@ export interface NodeState {
   readonly lastChangeAt: Instant | null;
   readonly lastOwner: { readonly name: VoterName; readonly term: Term } | null;
   /** A wish of an operator on this node, carried to the owner; and the answer to the peer's. */
-  readonly wish: { readonly commandId: number; readonly wish: Wish; readonly until: Instant } | null;
+  readonly wish: {
+    readonly commandId: number;
+    readonly wish: Wish;
+    readonly until: Instant;
+    /** The step that the operator was told last. */
+    readonly told: string;
+  } | null;
   readonly wishAnswer: WishAnswer;
   /** `stop` was asked; leaving as soon as nothing is held. */
   readonly stopping: { readonly commandId: number; readonly tried: boolean } | null;
@@ -202,6 +208,8 @@ export interface Promotion {
   readonly stepId: number | null;
   readonly catchUpUntil: Instant;
   readonly progress: string;
+  /** When the operator who ordered it was told of it. */
+  readonly toldAt: Instant;
   /** What voters and the RELEASE know of the last owner's data. */
   readonly lastPosition: Position;
   readonly lastSync: boolean;

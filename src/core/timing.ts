@@ -67,8 +67,14 @@ export const PAUSE_SLACK_MS = 1_000;
 /** A won term that a majority has not recorded as serving by then is given back: a disk may be full, and the peer healthy. */
 export const RECORD_WITHIN_MS = 10_000;
 
+/** A switchover asked on the standby is answered by then: the owner hears of it a little late, and an undo takes its time. */
+export const wishWithin = (timeoutMs: Millis): Millis => 2 * (timeoutMs > 0 ? timeoutMs : HANDOFF_DEADLINE_MS);
+
 /** An operator's word that must be written down is answered by then, written or not. */
 export const ANSWER_WITHIN_MS = 10_000;
+
+/** How often an operator who waits for a promotion is told of its progress. */
+export const PROGRESS_EVERY_MS = 1_000;
 
 /** Without a witness, what speaks for the peer's death is looked at again this often. */
 export const EVIDENCE_EVERY_MS = 1_000;

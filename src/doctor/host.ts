@@ -7,6 +7,7 @@ import { createRecordStore } from '../host/store.js';
 import { guardRules } from '../net/guard-rules.js';
 import { openNftables } from '../net/nftables.js';
 import { openFrameSender } from '../net/packet.js';
+import { type AgentUser, agentUser, asAgent } from './agent-user.js';
 import { type Finding, fault, messageOf, ok, skipped, warning } from './finding.js';
 import type { Subject } from './subject.js';
 
@@ -102,14 +103,17 @@ export const checkPacketSocket = (): readonly Finding[] => {
 /** The record is rewritten at every vote; this is room for it many times over. */
 const MIN_FREE_BYTES = 16 * 1024 * 1024;
 
-export const checkState = async ({ config }: Subject): Promise<readonly Finding[]> => {
+export const checkState = async ({ config, agentPid }: Subject): Promise<readonly Finding[]> => {
   const { stateDirectory: directory, group, self } = config;
-  const tried = `wrote into ${directory}, and read the record of terms`;
+  const user = agentUser(agentPid);
+  const tried = `wrote into ${directory}${described(user)}, and read the record of terms`;
   try {
-    rmSync(mkdtempSync(join(directory, '.doctor-')), { recursive: true });
+    await asAgent(user, () => rmSync(mkdtempSync(join(directory, '.doctor-')), { recursive: true }));
   } catch (cause) {
-    const remedy = `make ${directory} a directory that vipd can write, on a disk that is mounted rw`;
-    return [fault('state-directory', tried, messageOf(cause), remedy)];
+    const remedy = `make ${directory} a directory that the agent's user can write (chown), on a disk that is mounted rw`;
+    // A drop-in may give the unit another user, which only a running agent tells.
+    const guessed = agentPid === null && user !== null && messageOf(cause).startsWith('EACCES');
+    return [(guessed ? warning : fault)('state-directory', tried, messageOf(cause), remedy)];
   }
   const record = await createRecordStore({ directory, group, voter: self.name }).load();
   if (record.kind === 'unreadable') {
@@ -126,9 +130,14 @@ export const checkState = async ({ config }: Subject): Promise<readonly Finding[
   ];
 };
 
-export const checkHooks = async ({ config }: Subject): Promise<readonly Finding[]> => {
-  const tried = `read the hooks in ${config.hooks.directory}`;
-  const phases = await Promise.all(HOOK_PHASES.map((phase) => readHooks(config.hooks.directory, phase)));
+const described = (user: AgentUser | null): string => (user === null ? '' : ` as user id ${user.uid}, the agent's`);
+
+export const checkHooks = async ({ config, agentPid }: Subject): Promise<readonly Finding[]> => {
+  const user = agentUser(agentPid);
+  const tried = `read the hooks in ${config.hooks.directory}${described(user)}`;
+  const phases = await asAgent(user, () =>
+    Promise.all(HOOK_PHASES.map((phase) => readHooks(config.hooks.directory, phase))),
+  );
   const refused = phases.flatMap((phase) => phase.refused);
   if (refused.length > 0)
     return [fault('hooks', tried, refused.join('; '), 'a phase with such a file does not run: mend or remove it')];

@@ -2,7 +2,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CredentialsError, loadCredentials, parseCredentials } from './credentials.js';
+import { CredentialsError, parseCredentials } from '../config/login.js';
+import { loadCredentials } from './credentials.js';
 
 const parse = (text: string) => parseCredentials(text, '/etc/vipd/mysql.cnf');
 
@@ -71,6 +72,19 @@ describe('loadCredentials', () => {
     const path = join(directory, 'closed.cnf');
     await writeFile(path, '[client]\nuser=vipd\npassword=secret', { mode: 0o600 });
     expect(await loadCredentials(path)).toEqual({ user: 'vipd', password: 'secret' });
+  });
+
+  test('refuses a private key that others may read, as it refuses the file', async () => {
+    const key = join(directory, 'client.pem');
+    await writeFile(key, 'a key');
+    await chmod(key, 0o640);
+    const path = join(directory, 'tls.cnf');
+    await writeFile(path, `[client]\nuser=vipd\nssl-key=${key}`, { mode: 0o600 });
+    await expect(loadCredentials(path)).rejects.toThrow(`run: chmod 600 ${key}`);
+    await chmod(key, 0o400);
+    expect((await loadCredentials(path)).tls).toMatchObject({ key });
+    await rm(key);
+    await expect(loadCredentials(path)).rejects.toThrow(`cannot read the ssl-key of ${path} ${key}: ENOENT`);
   });
 
   test('names a file that is not there', async () => {

@@ -1,129 +1,42 @@
 /** Reads the agent's database login from a my.cnf style file that nobody else may read. */
 
 import { readFile, stat } from 'node:fs/promises';
+import { type Credentials, CredentialsError, parseCredentials } from '../config/login.js';
 
-/** What the agent logs in with. Never logged: print `user`, never the object. */
-export interface Credentials {
-  readonly user: string;
-  readonly password: string;
-  /** Absent: no TLS. Paths of PEM files, as in my.cnf. */
-  readonly tls?: TlsFiles;
-}
-
-export interface TlsFiles {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  /** `ssl-verify-server-cert`: the certificate must belong to the host we connect to. */
-  readonly verifyServer: boolean;
-}
-
-/** The file cannot be used; the message says which line, what is wrong and what would be right. */
-export class CredentialsError extends Error {
-  override readonly name = 'CredentialsError';
-}
+export type { Credentials, TlsFiles } from '../config/login.js';
 
 const GROUP_AND_OTHERS = 0o077;
 
 /**
  * Read the `[client]` group of a my.cnf style file.
- * @throws CredentialsError where it cannot be read, others may read it, or it names no user.
+ * @throws CredentialsError where it or the private key that it names cannot be read, others may read them, or it names no user.
  */
 export const loadCredentials = async (path: string): Promise<Credentials> => {
+  const hint = 'make it, with a [client] group that has user and password, and chmod 600';
+  await assertPrivate(path, 'the database login', 'the database password', hint);
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new CredentialsError(cannotRead('the database login', path, error), 'let the account that runs this read it');
+  });
+  const credentials = parseCredentials(text, path);
+  const key = credentials.tls?.key;
+  if (key !== undefined)
+    await assertPrivate(key, `the ssl-key of ${path}`, 'the private key', 'make it, and chmod 600');
+  return credentials;
+};
+
+const assertPrivate = async (path: string, what: string, secret: string, hint: string): Promise<void> => {
   const mode = await stat(path).then(
     (found) => found.mode & 0o777,
     (error: NodeJS.ErrnoException) => {
-      throw new CredentialsError(
-        `cannot read the database login ${path}: ${error.code ?? error.message}; make it, with a [client] group ` +
-          `that has user and password, and chmod 600`,
-      );
+      throw new CredentialsError(cannotRead(what, path, error), hint);
     },
   );
-  if ((mode & GROUP_AND_OTHERS) !== 0) {
-    throw new CredentialsError(
-      `${path} has mode ${mode.toString(8).padStart(4, '0')}, so others than its owner may read the database password; ` +
-        `run: chmod 600 ${path}`,
-    );
-  }
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CredentialsError(`cannot read the database login ${path}: ${error.code ?? error.message}`);
-  });
-  return parseCredentials(text, path);
+  if ((mode & GROUP_AND_OTHERS) === 0) return;
+  throw new CredentialsError(
+    `${path} has mode ${mode.toString(8).padStart(4, '0')}, so others than its owner may read ${secret}`,
+    `run: chmod 600 ${path}`,
+  );
 };
 
-/** The text of such a file; `path` is for messages only. */
-export const parseCredentials = (text: string, path: string): Credentials => {
-  const options = parseClientGroup(text, path);
-  const user = options.get('user');
-  if (user === undefined || user === '') {
-    throw new CredentialsError(`${path} names no user in its [client] group; add a line: user = vipd`);
-  }
-  const tls = tlsFiles(options);
-  return { user, password: options.get('password') ?? '', ...(tls === undefined ? {} : { tls }) };
-};
-
-const tlsFiles = (options: ReadonlyMap<string, string>): TlsFiles | undefined => {
-  const ca = options.get('ssl-ca');
-  const cert = options.get('ssl-cert');
-  const key = options.get('ssl-key');
-  const verify = options.get('ssl-verify-server-cert');
-  if (ca === undefined && cert === undefined && key === undefined && verify === undefined) return undefined;
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    verifyServer: verify !== undefined && !['0', 'off', 'false', 'no'].includes(verify.toLowerCase()),
-  };
-};
-
-/** Groups, comments and quoting as in the manual's "Using Option Files"; `_` and `-` are the same in a name. */
-const parseClientGroup = (text: string, path: string): ReadonlyMap<string, string> => {
-  const options = new Map<string, string>();
-  let group = '';
-  text.split(/\r?\n/).forEach((raw, index) => {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#') || line.startsWith(';')) return;
-    const header = /^\[([^\]]+)\]\s*(?:#.*)?$/.exec(line);
-    if (header) {
-      group = header[1]?.trim().toLowerCase() ?? '';
-      return;
-    }
-    if (line.startsWith('!')) {
-      throw new CredentialsError(
-        `${path} line ${index + 1}: ${line.split(/\s/)[0]} is not followed here; put the login itself into this file`,
-      );
-    }
-    // The value stays out of the message: it may be the password.
-    if (line.startsWith('[')) throw new CredentialsError(`${path} line ${index + 1}: a group must be written [client]`);
-    if (group !== 'client') return;
-    const option = /^([\w-]+)\s*(?:=\s*(.*))?$/.exec(line);
-    if (!option) throw new CredentialsError(`${path} line ${index + 1}: expected name = value`);
-    const name = (option[1] ?? '').toLowerCase().replaceAll('_', '-');
-    options.set(name, unquote(option[2] ?? '', `${path} line ${index + 1}`));
-  });
-  return options;
-};
-
-const ESCAPES: Readonly<Record<string, string>> = { b: '\b', t: '\t', n: '\n', r: '\r', s: ' ' };
-
-/** Quotes keep `#` and outer spaces; the escapes are those of option files (`\s` is a space). */
-const unquote = (value: string, where: string): string => {
-  const quote = value[0];
-  let body = value;
-  if (quote === '"' || quote === "'") {
-    const end = closingQuote(value, quote);
-    if (end < 0) throw new CredentialsError(`${where}: a quoted value is not closed`);
-    body = value.slice(1, end);
-  } else {
-    body = value.replace(/\s+#.*$/, '').trim();
-  }
-  return body.replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter);
-};
-
-const closingQuote = (value: string, quote: string): number => {
-  for (let i = 1; i < value.length; i += 1) {
-    if (value[i] === '\\') i += 1;
-    else if (value[i] === quote) return i;
-  }
-  return -1;
-};
+const cannotRead = (what: string, path: string, error: NodeJS.ErrnoException): string =>
+  `cannot read ${what} ${path}: ${error.code ?? error.message}`;

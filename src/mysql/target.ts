@@ -4,7 +4,7 @@ import type { VipdConfig } from '../config/types.js';
 import type { Target } from './connection.js';
 
 /** This host's, with its extra door. */
-export const localTarget = ({ mysql }: VipdConfig): Target => ({
+export const localTarget = ({ mysql }: Pick<VipdConfig, 'mysql'>): Target => ({
   ...(mysql.local.kind === 'socket'
     ? { socket: mysql.local.path }
     : { host: mysql.local.host, port: mysql.local.port }),

@@ -7,7 +7,7 @@ import { vipHolder } from '../lab/named-faults.js';
 import { VIPD } from '../lab/programs.js';
 import type { NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
-import { type Extent, PATIENCE_MS, type Scenario, type Stage } from './stage.js';
+import { type Extent, PATIENCE_MS, type Scenario, type Stage, untilInSync } from './stage.js';
 
 const ROUNDS = { short: 2, full: 20 } as const satisfies Record<Extent, number>;
 /** RestartSec of systemd/vipd.service. */
@@ -97,6 +97,7 @@ const nobodyServes = async ({ lab, acknowledgedSince, goOn }: Stage): Promise<vo
 
 const promoteeHostDies = async (stage: Stage): Promise<void> => {
   const { lab, fault, active, standby, untilActive } = stage;
+  await untilInSync(stage);
   await fault(`power off ${active}`, () => lab.powerOff(active));
   await untilPromoting(lab, standby);
   await fault(`power off ${standby} in the middle of its promotion`, () => lab.powerOff(standby));
@@ -108,6 +109,7 @@ const promoteeHostDies = async (stage: Stage): Promise<void> => {
 
 const promoteeAgentDies = async (stage: Stage): Promise<void> => {
   const { lab, fault, active, standby, untilActive } = stage;
+  await untilInSync(stage);
   await fault(`power off ${active}`, () => lab.powerOff(active));
   await untilPromoting(lab, standby);
   await fault(`kill -9 the agent of ${standby} in the middle of its promotion`, () =>

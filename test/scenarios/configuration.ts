@@ -18,7 +18,7 @@ const refusedReload = async ({ lab, active }: Stage, spoil: (text: string) => st
   writeFileSync(config, spoil(before));
   const { status, stderr } = await lab.vipctl(active, ['reload']);
   writeFileSync(config, before);
-  if (status !== 1) throw new Error(`vipctl reload of a broken file: exit status ${status}`);
+  if (status !== 4) throw new Error(`vipctl reload of a broken file: exit status ${status}`);
   return stderr;
 };
 

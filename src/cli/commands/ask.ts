@@ -1,9 +1,9 @@
 /** One request to the agent, with its answer turned into output and an exit status. */
 
 import { request } from '../../control/client.js';
-import type { RequestInput } from '../../control/protocol.js';
+import { isInvalidFile, type RequestInput } from '../../control/protocol.js';
 import { printableLines } from '../render/text.js';
-import { EXIT_DONE, EXIT_NO_AGENT, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_NO_AGENT, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { printLines, type Terminal, untilInterrupt } from './terminal.js';
 
 /** What every command that talks to an agent is given. */
@@ -30,7 +30,9 @@ export const ask = async (context: Context, input: RequestInput, timeoutMs: numb
   const answer = await untilInterrupt(terminal, (signal) => request(socket, input, { onProgress, timeoutMs, signal }));
   if (answer.kind === 'done' && answer.ok) return { answered: true, text: answer.text, data: answer.data };
   terminal.err(`vipctl: ${printableLines(answer.text).join('\n')}\n`);
-  return { answered: false, status: answer.kind === 'no-agent' ? EXIT_NO_AGENT : EXIT_REFUSED };
+  if (answer.kind === 'no-agent') return { answered: false, status: EXIT_NO_AGENT };
+  const invalid = answer.kind === 'done' && isInvalidFile(answer.data);
+  return { answered: false, status: invalid ? EXIT_BAD_CONFIG : EXIT_REFUSED };
 };
 
 /** Asks for something to be done, and prints how it went. */

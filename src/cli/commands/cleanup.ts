@@ -1,12 +1,14 @@
 /** `vipd cleanup`: what an agent that is gone left behind; the service manager calls it after any death. */
 
+import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { type KeptConfig, readKeptConfig } from '../../agent/kept-config.js';
 import { loadConfig } from '../../config/load.js';
+import { parseCredentials } from '../../config/login.js';
 import { renderErrors } from '../../config/problem.js';
-import type { VipdConfig } from '../../config/types.js';
 import { boottimeMs } from '../../host/clock.js';
 import { acquireLock } from '../../host/lock.js';
-import { loadCredentials } from '../../mysql/credentials.js';
 import { createDatabase } from '../../mysql/database.js';
 import { localTarget } from '../../mysql/target.js';
 import { createGuard } from '../../net/guard.js';
@@ -15,16 +17,14 @@ import { createSocketDestroyer } from '../../net/sockets.js';
 import { createVips } from '../../net/vip.js';
 import { agentLockPath } from './agent-lock.js';
 import { complain } from './complain.js';
+import { daemonAccounts } from './daemon-accounts.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+import { DEFAULT_SOCKET, findSocket } from './socket-path.js';
 
 /** VIPs off, then the database read-only. Does nothing while an agent runs: that one sees to it itself. */
 export const runCleanup = async (path: string): Promise<ExitStatus> => {
-  const loaded = loadConfig(path, { hostName: hostname() });
-  if (!loaded.ok) {
-    complain(renderErrors(loaded.errors));
-    return EXIT_BAD_CONFIG;
-  }
-  const { config } = loaded;
+  const config = findConfig(path);
+  if (config === null) return EXIT_BAD_CONFIG;
   const lock = acquireLock(agentLockPath(config));
   if (lock.kind === 'held') {
     process.stdout.write(
@@ -38,23 +38,54 @@ export const runCleanup = async (path: string): Promise<ExitStatus> => {
   return address && database ? EXIT_DONE : EXIT_REFUSED;
 };
 
+/** What the agent had in force is what it left behind; the file may have been changed, or broken, since. Null: complained of. */
+const findConfig = (path: string): KeptConfig | null => {
+  const daemons = daemonAccounts();
+  const kept = readKeptConfig(path, runtimeDirectories(path), daemons);
+  if (kept !== null) {
+    process.stdout.write(`vipd cleanup: by what the agent of group ${kept.group} had in force\n`);
+    return kept;
+  }
+  const loaded = loadConfig(path, { hostName: hostname(), daemonAccounts: daemons });
+  if (loaded.ok) return loaded.config;
+  complain(renderErrors(loaded.errors));
+  return null;
+};
+
+/** Where the agent may have had its socket: as the service manager says, as the file does if it can, and the usual place. */
+const runtimeDirectories = (path: string): readonly string[] => {
+  // systemd.exec(5): several are separated by colons; the units name one.
+  const given = process.env.RUNTIME_DIRECTORY?.split(':')[0] ?? '';
+  const socket = findSocket(undefined, path);
+  const places = [socket.ok ? dirname(socket.path) : '', dirname(DEFAULT_SOCKET)];
+  return [given, ...places].filter((directory) => directory !== '');
+};
+
 const attempt = async (what: string, work: () => Promise<string>): Promise<boolean> => {
   try {
     process.stdout.write(`vipd cleanup: ${await work()}\n`);
     return true;
   } catch (cause) {
-    complain(`vipd cleanup: ${what} failed: ${cause instanceof Error ? cause.message : String(cause)}`);
+    complain(`vipd cleanup: ${what} failed: ${messageOf(cause)}`);
     return false;
   }
 };
 
-const dropAddresses = async ({ group, guard, vips, standbyVip }: VipdConfig): Promise<string> => {
-  const reset = await dropSet(group, guard, vips);
-  const standby = standbyVip ? await dropSet(standbyGuard(group), guard, standbyVip.vips) : 0;
-  return `VIPs off, ${reset + standby} connections reset`;
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+/** Each set for itself: what is wrong with one leaves the other no longer where it is. */
+const dropAddresses = async ({ group, guard, vips, standbyVip }: KeptConfig): Promise<string> => {
+  const sets = await Promise.allSettled([
+    dropSet(group, guard, vips),
+    ...(standbyVip ? [dropSet(standbyGuard(group), guard, standbyVip.vips)] : []),
+  ]);
+  const failures = sets.filter((set) => set.status === 'rejected').map(({ reason }) => messageOf(reason));
+  if (failures.length > 0) throw new Error(failures.join('; '));
+  const reset = sets.reduce((sum, set) => sum + (set.status === 'fulfilled' ? set.value : 0), 0);
+  return `VIPs off, ${reset} connections reset`;
 };
 
-const dropSet = async (group: string, kind: VipdConfig['guard'], configured: VipdConfig['vips']): Promise<number> => {
+const dropSet = async (group: string, kind: KeptConfig['guard'], configured: KeptConfig['vips']): Promise<number> => {
   const guard = kind === 'nftables' ? createGuard({ group, vips: configured, now: boottimeMs }) : null;
   const sockets = createSocketDestroyer({ vips: configured, onUnsupported: () => undefined });
   const vips = createVips({ vips: configured });
@@ -69,8 +100,10 @@ const dropSet = async (group: string, kind: VipdConfig['guard'], configured: Vip
   return reset;
 };
 
-const fenceDatabase = async (config: VipdConfig): Promise<string> => {
-  const credentials = await loadCredentials(config.mysql.defaultsFile);
+const fenceDatabase = async (config: KeptConfig): Promise<string> => {
+  // Its mode is not looked at: that others can read a password is no reason to leave the database writable.
+  const { defaultsFile } = config.mysql;
+  const credentials = parseCredentials(await readFile(defaultsFile, 'utf8'), defaultsFile);
   const database = createDatabase({
     ...localTarget(config),
     credentials,

@@ -13,6 +13,7 @@ import { agentLockPath } from './agent-lock.js';
 import { QUESTION_TIMEOUT_MS } from './ask.js';
 import { daemonAccounts } from './daemon-accounts.js';
 import { EXIT_BAD_CONFIG, EXIT_DONE, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
+import { findSocket } from './socket-path.js';
 import { printLines, type Terminal, viewOf } from './terminal.js';
 
 /** Exit status: the configuration's own where that is invalid. */
@@ -22,7 +23,7 @@ export const runDoctor = async (
   socket: string | undefined,
   json: boolean,
 ): Promise<ExitStatus> => {
-  const loaded = loadConfig(path, { secretOwners: daemonAccounts() });
+  const loaded = loadConfig(path, { daemonAccounts: daemonAccounts() });
   if (!loaded.ok) {
     terminal.err(`${renderErrors(loaded.errors)}\n`);
     return EXIT_BAD_CONFIG;
@@ -30,7 +31,8 @@ export const runDoctor = async (
   const { config } = loaded;
   // Loaded here: no other command of vipctl needs netlink, nftables and the database client.
   const { examine } = await import('../../doctor/doctor.js');
-  const status = await askStatus(socket ?? config.control.socket);
+  const found = findSocket(socket, path);
+  const status = await askStatus(found.ok ? found.path : config.control.socket);
   const agentPid = status === null ? null : readAgentPid(config);
   const findings = await examine({ config, digest: fileDigest(path), status, agentPid });
   return tellFindings(terminal, config, findings, json);

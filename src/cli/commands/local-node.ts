@@ -11,6 +11,7 @@ import { type Credentials, loadCredentials } from '../../mysql/credentials.js';
 import { createLinks, type Link, type LinkName } from '../../mysql/links.js';
 import { localTarget, peerTarget } from '../../mysql/target.js';
 import { QUESTION_TIMEOUT_MS } from './ask.js';
+import { daemonAccounts } from './daemon-accounts.js';
 import { EXIT_BAD_CONFIG, EXIT_NO_AGENT, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import type { Terminal } from './terminal.js';
 
@@ -50,7 +51,7 @@ const LOGIN_MS = 5_000;
 export const openLocalNode = async (what: string, configPath: string, socket: string): Promise<LocalNode> => {
   if (process.geteuid?.() !== 0)
     throw new CommandError(`${what} reads the server's own files, so only root may use it: sudo vipctl ${what}`);
-  const loaded = loadConfig(configPath, { hostName: hostname() });
+  const loaded = loadConfig(configPath, { hostName: hostname(), daemonAccounts: daemonAccounts() });
   if (!loaded.ok) throw new CommandError(renderErrors(loaded.errors), EXIT_BAD_CONFIG);
   const { config } = loaded;
   const credentials = await loadCredentials(config.mysql.defaultsFile);

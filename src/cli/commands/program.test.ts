@@ -1,13 +1,15 @@
 /** vipctl's command lines, against a real control server with a made-up agent behind it. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Request } from '../../control/protocol.js';
 import { type ControlServer, createControlServer, type ReplyTo } from '../../control/server.js';
 import { HISTORY, STATES } from '../../control/status.fixture.js';
+import { ANSWER_WITHIN_MS, wishWithin } from '../../core/timing.js';
 import { runVipctl } from './program.js';
 import type { Terminal } from './terminal.js';
 
@@ -128,11 +130,25 @@ describe('requests', () => {
     [['resume'], { request: 'resume' }],
     [['maintenance', 'on'], { request: 'maintenance', on: true }],
     [['maintenance', 'off'], { request: 'maintenance', on: false }],
-    [['is-active'], { request: 'is-active' }],
   ])('%j asks the agent for it', async (argv, request) => {
     expect(await vipctl(...argv, '--socket', socket)).toBe(0);
     expect(asked).toEqual([request]);
     expect(out).toBe('done\n');
+  });
+
+  test.each([
+    [['pause'], ANSWER_WITHIN_MS],
+    [['resume'], ANSWER_WITHIN_MS],
+    [['maintenance', 'on'], ANSWER_WITHIN_MS],
+    // Typed on the standby it is answered within twice the time given.
+    [['switchover', '--timeout', '5m'], wishWithin(300_000)],
+    // promotion.catch_up_timeout at its longest.
+    [['promote'], 3_600_000],
+  ])('%j waits longer than the agent may be silent', async (argv, longest) => {
+    const wait = vi.spyOn(Socket.prototype, 'setTimeout');
+    expect(await vipctl(...argv, '--socket', socket)).toBe(0);
+    expect(Math.max(...wait.mock.calls.map(([ms]) => ms))).toBeGreaterThan(longest);
+    wait.mockRestore();
   });
 
   test('progress comes before the outcome', async () => {
@@ -150,10 +166,32 @@ describe('requests', () => {
     expect([out, err]).toEqual(['', 'vipctl: db2 is quarantined [2J\n']);
   });
 
+  test('a reload of a file that is not valid is exit status 4, with its errors on stderr', async () => {
+    answer = (_request, reply) => reply.done(false, 'the file is not valid\nvipd.yaml:3:1: …', { invalid: true });
+    expect(await vipctl('reload', '--socket', socket)).toBe(4);
+    expect([out, err]).toEqual(['', 'vipctl: the file is not valid\nvipd.yaml:3:1: …\n']);
+  });
+
   test('Ctrl-C leaves the agent to its work, and says so', async () => {
     answer = () => interrupt?.();
     expect(await vipctl('switchover', '--socket', socket)).toBe(1);
     expect(err).toContain('the agent goes on with "switchover"');
+  });
+
+  test('a node that is active is exit status 0, with its role on stdout', async () => {
+    answer = (_request, reply) => reply.done(true, 'active');
+    expect(await vipctl('is-active', '--socket', socket)).toBe(0);
+    expect(asked).toEqual([{ request: 'is-active' }]);
+    expect(out).toBe('active\n');
+  });
+
+  test.each([
+    'the agent is starting; try again in a moment',
+    '16 control connections are open already; close some and try again',
+  ])('to is-active, "%s" is no answer', async (text) => {
+    answer = (_request, reply) => reply.done(false, text);
+    expect(await vipctl('is-active', '--socket', socket)).toBe(3);
+    expect([out, err]).toEqual(['', `vipctl: ${text}\n`]);
   });
 
   test('a node that is not active is exit status 1, with its role on stdout', async () => {

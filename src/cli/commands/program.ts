@@ -9,6 +9,7 @@ import {
   MAX_OPERATION_MS,
   MAX_PAUSE_MS,
 } from '../../control/protocol.js';
+import { ANSWER_WITHIN_MS, wishWithin } from '../../core/timing.js';
 import { OPERATION_GRACE_MS, order, QUESTION_TIMEOUT_MS } from './ask.js';
 import { runDoctor } from './doctor.js';
 import { durationUpTo } from './duration.js';
@@ -41,8 +42,14 @@ interface GlobalOptions {
   readonly socket?: string;
 }
 
-/** Time for a promotion by hand, whose deadline is extended while it progresses; each progress line counts anew. */
-const PROMOTION_TIMEOUT_MS = 120_000;
+/** For what is written down before it is answered. */
+const RECORD_TIMEOUT_MS = ANSWER_WITHIN_MS + QUESTION_TIMEOUT_MS;
+
+/**
+ * A promotion has no end of its own while it progresses, and its silences are as long as `promotion.catch_up_timeout`, the
+ * fence command and the hooks may take. An agent that dies breaks the connection off, and one that hangs is killed.
+ */
+const PROMOTION_TIMEOUT_MS = 2 * MAX_OPERATION_MS;
 
 /** A reload waits for the end of a move that is under way. */
 const RELOAD_TIMEOUT_MS = 45_000;
@@ -87,6 +94,7 @@ export const buildProgram = (surroundings: Surroundings, end: (status: ExitStatu
     const options = program.opts<GlobalOptions>();
     const socket = findSocket(options.socket, options.config);
     if (socket.ok) {
+      if (socket.note !== undefined) terminal.err(`vipctl: ${socket.note}\n`);
       end(await run({ terminal, socket: socket.path, configPath: options.config ?? DEFAULT_CONFIG }));
       return;
     }
@@ -147,7 +155,7 @@ const addMoves = (program: Command, withAgent: WithAgent): void => {
     .action((options: { dryRun?: true; force?: true; timeout: number }) => {
       const { dryRun = false, force = false, timeout: timeoutMs } = options;
       const input = { request: 'switchover', dryRun, force, timeoutMs } as const;
-      return withAgent((context) => order(context, input, timeoutMs + OPERATION_GRACE_MS));
+      return withAgent((context) => order(context, input, wishWithin(timeoutMs) + OPERATION_GRACE_MS));
     });
   program
     .command('promote')
@@ -166,18 +174,18 @@ const addHolds = (program: Command, withAgent: WithAgent): void => {
     .description('whole group: nothing moves by itself')
     .option('--for <duration>', 'end it by itself after this long', durationUpTo(MAX_PAUSE_MS))
     .action((options: { for?: number }) =>
-      withAgent((context) => order(context, { request: 'pause', forMs: options.for ?? -1 }, QUESTION_TIMEOUT_MS)),
+      withAgent((context) => order(context, { request: 'pause', forMs: options.for ?? -1 }, RECORD_TIMEOUT_MS)),
     );
   program
     .command('resume')
     .description('ends a pause and the hold "flapping"; acknowledges failed hooks and events')
-    .action(() => withAgent((context) => order(context, { request: 'resume' }, QUESTION_TIMEOUT_MS)));
+    .action(() => withAgent((context) => order(context, { request: 'resume' }, RECORD_TIMEOUT_MS)));
   program
     .command('maintenance')
     .description('this node: not a candidate')
     .addArgument(new Argument('<state>').choices(['on', 'off']))
     .action((state: string) =>
-      withAgent((context) => order(context, { request: 'maintenance', on: state === 'on' }, QUESTION_TIMEOUT_MS)),
+      withAgent((context) => order(context, { request: 'maintenance', on: state === 'on' }, RECORD_TIMEOUT_MS)),
     );
 };
 

@@ -5,6 +5,7 @@ import { formatDuration } from '../../config/duration.js';
 import { loadConfig } from '../../config/load.js';
 import { renderErrors } from '../../config/problem.js';
 import { MAX_OPERATION_MS } from '../../control/protocol.js';
+import { daemonAccounts } from './daemon-accounts.js';
 import { tellFindings } from './doctor.js';
 import { durationUpTo } from './duration.js';
 import { EXIT_BAD_CONFIG, type ExitStatus } from './exit-status.js';
@@ -81,7 +82,7 @@ export const addReplication = (
 };
 
 const check = async (terminal: Terminal, path: string, json: boolean): Promise<ExitStatus> => {
-  const loaded = loadConfig(path);
+  const loaded = loadConfig(path, { daemonAccounts: daemonAccounts() });
   if (!loaded.ok) {
     terminal.err(`${renderErrors(loaded.errors)}\n`);
     return EXIT_BAD_CONFIG;

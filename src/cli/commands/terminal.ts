@@ -8,6 +8,8 @@ export interface Terminal {
   readonly out: (text: string) => void;
   /** To stderr, as it is. */
   readonly err: (text: string) => void;
+  /** Nobody reads stdout any more; absent: that is not told. */
+  readonly isClosed?: () => boolean;
   /** Null: stdout is no terminal. Asked anew for each frame, since windows change. */
   readonly size: () => { readonly columns: number; readonly rows: number } | null;
   /** Asks and answers with what was typed; null: there is nobody to ask. */

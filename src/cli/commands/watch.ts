@@ -12,7 +12,7 @@ const HOME = '\x1b[H';
 const CLEAR_LINE_END = '\x1b[K';
 const CLEAR_BELOW = '\x1b[J';
 
-/** Prints `frame` until `signal` aborts; the last picture stays behind. Without a terminal, one block after the other. */
+/** Prints `frame` until `signal` aborts or nobody reads it; the last picture stays behind. Without a terminal, one block after the other. */
 export const watch = async (
   frame: () => Promise<readonly string[]>,
   terminal: Terminal,
@@ -23,7 +23,7 @@ export const watch = async (
   let lines: readonly string[] = [];
   if (onScreen) terminal.out(ENTER);
   try {
-    while (!signal.aborted) {
+    while (!signal.aborted && !(terminal.isClosed?.() ?? false)) {
       lines = await frame();
       if (onScreen) terminal.out(picture(lines, terminal.size()?.rows ?? lines.length));
       else printLines(terminal, [...lines, '']);
