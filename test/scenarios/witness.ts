@@ -7,7 +7,7 @@ import { monotonicMs } from '../lab/load.js';
 import { startTap } from '../lab/tap.js';
 import { NODES, type NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
-import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
+import { PATIENCE_MS, type Scenario, type Stage, untilInSync } from './stage.js';
 
 /** Many leases, or two long ones, and time for a standby to ask again several times. */
 const STEADY_MS = 6_000;
@@ -22,14 +22,6 @@ const untilWitnessHeard = async (lab: Lab, from: readonly NodeName[] = NODES): P
     );
   }
 };
-
-/** Nothing that the active acknowledges from now on can be missing on its standby, however long nobody serves. */
-const untilInSync = (lab: Lab, active: NodeName): Promise<void> =>
-  waitFor(
-    async () => (await lab.status(active)).protection.semiSync.sync === true,
-    `sync=on is recorded for ${active}`,
-    PATIENCE_MS,
-  );
 
 /** Nobody is active, and no write passes, for as long as it takes to be sure. */
 const nobodyTakesOver = async (stage: Stage, why: string): Promise<void> => {
@@ -68,7 +60,7 @@ const answerOf = ({ atMs, direction, sender, message }: SeenFrame): Answer | nul
 
 const muteAfterRestart = async (stage: Stage): Promise<void> => {
   const { lab, fault, active, standby, untilActive, note } = stage;
-  await untilInSync(lab, active);
+  await untilInSync({ lab, active });
   await fault('kill -9 the witness', () => lab.witness.stop('SIGKILL'));
   await fault(`power off ${active}`, () => lab.powerOff(active));
   await nobodyTakesOver(stage, 'the witness is dead');
