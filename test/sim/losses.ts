@@ -42,7 +42,9 @@ export const observeServing = (world: World, host: Host, agent: Agent): void => 
   ledger.counts.takeovers += 1;
   // In a pair the owner alone records that its term serves: the other node need not have heard.
   const unheard = isPair(world) && ledger.knownServed[host.index] < (before?.term ?? 0);
-  if (before && !acceptLoss && dataTerm < before.term && !unheard)
+  // Nor can a node tell what its data is of that lost its record, and was promoted by an operator who answers for the data.
+  const byWord = isPair(world) && ledger.recordLost.has(host.name);
+  if (before && !acceptLoss && dataTerm < before.term && !unheard && !byWord)
     violation(
       world,
       'served-behind',
