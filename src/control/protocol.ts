@@ -20,7 +20,7 @@ export const DEFAULT_SWITCHOVER_MS = 30_000;
 
 export const DEFAULT_HISTORY_ENTRIES = 50;
 /** As many as the journal tells. */
-export const MAX_HISTORY_ENTRIES = 1_000;
+export const MAX_HISTORY_ENTRIES = 2_000;
 
 /** An explanation names keys of the request, which can be as long as it is. */
 const MAX_WHY_LENGTH = 300;

@@ -12,7 +12,7 @@ export const JOURNAL_MAX_BYTES = 4 * 1024 * 1024;
 /** Lines that may wait for the disk. Past it new ones are dropped and counted. */
 export const MAX_WAITING_LINES = 1_000;
 /** How many lines `tail` answers at most: `MAX_HISTORY_ENTRIES` of the control socket. */
-export const MAX_TAIL_LINES = 1_000;
+export const MAX_TAIL_LINES = 2_000;
 /** For `tail`; whoever asks meanwhile waits for as long, and does not read beside it. */
 const TAIL_MS = 2_000;
 /** An entry quotes servers and hooks; what is longer than this is cut. */

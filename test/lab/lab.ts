@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Answer, request } from '../../src/control/client.js';
-import type { RequestInput } from '../../src/control/protocol.js';
+import { MAX_HISTORY_ENTRIES, type RequestInput } from '../../src/control/protocol.js';
 import type { HistoryEntry, Status } from '../../src/control/status.js';
 import { type Capture, startCapture } from './capture.js';
 import { attempt, type CommandOptions, type CommandResult, run } from './command.js';
@@ -43,7 +43,6 @@ import { setWallClock, underWallClock } from './wall-clock.js';
 const ASK_TIMEOUT_MS = 5_000;
 const FRESH_EVERY_MS = 5;
 const HELD_EVERY_MS = 10;
-const HISTORY_LIMIT = 10_000;
 
 /** The clients that write: over whatever ARP says, and two that stick to one node each. */
 export interface Load {
@@ -197,7 +196,7 @@ const assemble = (parts: Parts): Lab => {
     ask,
     status: async (node) => (await data(node, { request: 'status' })) as Status,
     journal: async (node) =>
-      (await data(node, { request: 'history', limit: HISTORY_LIMIT })) as readonly HistoryEntry[],
+      (await data(node, { request: 'history', limit: MAX_HISTORY_ENTRIES })) as readonly HistoryEntry[],
     cut,
     cutBetween: (a, b, traffic = 'all') => cut(bothWays(traffic, a, b)),
     lose: (lossPercent, hosts) =>
