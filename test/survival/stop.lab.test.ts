@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { activeNode } from '../lab/checks.js';
 import { attempt } from '../lab/command.js';
@@ -115,6 +117,31 @@ inSandbox('test/survival/stop.lab.test.ts', () => {
       lab.agent[active].start();
       lab.agent[standby].start();
       await untilPair(lab);
+    });
+
+    it('goes by what the agent had in force, whatever has become of its file', async () => {
+      await lab.agent[standby].stop();
+      lab.agent[active].signal('SIGKILL');
+      await untilEnded(lab.agent[active]);
+      const { config, controlSocket } = lab.files[active];
+      const sound = await readFile(config);
+      await writeFile(config, 'vip: [\n');
+      // As the service manager gives it to ExecStopPost=.
+      const runtime = `RUNTIME_DIRECTORY=${dirname(controlSocket)}`;
+      const result = await attempt([
+        ...on(active),
+        'env',
+        runtime,
+        process.execPath,
+        VIPD,
+        'cleanup',
+        '--config',
+        config,
+      ]);
+      await writeFile(config, sound);
+      expect(result).toMatchObject({ status: 0, stderr: '' });
+      expect(result.stdout).toContain('by what the agent of group lab had in force');
+      expect([await holdsVip(lab, active), await isReadOnly(lab, active)]).toEqual([false, true]);
     });
 
     it('with a dead database still takes the VIP off', async () => {
