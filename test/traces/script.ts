@@ -4,22 +4,18 @@ import type { Command, Event } from '../../src/core/event.js';
 import { composeBeat } from '../../src/core/lease.js';
 import { describeStandbyVip } from '../../src/core/standby-vip.js';
 import type { CoreConfig } from '../../src/core/types.js';
+import { type Host, host, passes, passesStandby, type World } from '../world/host.js';
 import {
   command,
   createWorld,
   deliver,
   freeze,
-  type Host,
-  host,
   killAgent,
   killHost,
-  passes,
-  passesStandby,
   runFor,
   startAgent,
   startDatabase,
   thaw,
-  type World,
   write,
 } from '../world/world.js';
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { mustShutPeer } from '../../src/core/peer-fence.js';
 import type { NodeState } from '../../src/core/state.js';
-import { command, createWorld, host, killAgent, runFor, startAgent, type World } from './world.js';
+import { host, type World } from './host.js';
+import { command, createWorld, killAgent, runFor, startAgent } from './world.js';
 
 /** db1 was active and its agent is gone; its server lives. db2 waits. */
 const silentActive = (witnesses: readonly string[]): World => {

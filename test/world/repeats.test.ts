@@ -4,7 +4,8 @@ import type { NodeState } from '../../src/core/state.js';
 import { step } from '../../src/core/step.js';
 import type { Turn } from '../../src/core/turn.js';
 import { wakeAt } from '../../src/core/wake.js';
-import { createWorld, host, killHost, runFor, startAgent, type World } from './world.js';
+import { host, type World } from './host.js';
+import { createWorld, killHost, runFor, startAgent } from './world.js';
 
 const settled = (): World => {
   const world = createWorld(['w1']);

@@ -1,66 +1,17 @@
 /** Two nodes, their witnesses, a network and a clock in memory: the real cores, everything else told what to do. */
 
 import type { Effect, Step } from '../../src/core/effect.js';
-import type { Command, Event, Evidence, Outcome } from '../../src/core/event.js';
+import type { Command, Event } from '../../src/core/event.js';
 import type { Message } from '../../src/core/message.js';
-import { mustShutPeer } from '../../src/core/peer-fence.js';
 import { standbyVipUntil } from '../../src/core/standby-vip.js';
 import { startNode } from '../../src/core/start.js';
-import type { NodeState } from '../../src/core/state.js';
 import { step } from '../../src/core/step.js';
-import type { CoreConfig, VoterRecord } from '../../src/core/types.js';
-import type { VoterState } from '../../src/core/voter.js';
+import type { CoreConfig } from '../../src/core/types.js';
 import { wakeAt } from '../../src/core/wake.js';
 import { createWitness, stepWitness } from '../../src/core/witness.js';
-import { carryOut, commit, createServer, positionOf, replicate, reportOf, type Server } from './database.js';
-
-export interface Host {
-  readonly name: string;
-  state: NodeState | null;
-  voter: VoterState | null;
-  disk: VoterRecord | null;
-  diskFails: boolean;
-  frozen: boolean;
-  vip: boolean;
-  /** The standby VIP is on, and the guard of its own. */
-  standbyVip: boolean;
-  standbyGuardUntil: number;
-  /** The guard in the kernel: past it nothing passes for the VIP, whatever the agent does. */
-  guardUntil: number;
-  server: Server;
-  /** The life the present agent is in: what an earlier one began does not reach it. */
-  life: number;
-  /** How often the host was switched on. */
-  boots: number;
-  /** Steps that will fail, with what they say; and steps that never end. */
-  readonly failing: Map<string, string>;
-  readonly hanging: Set<string>;
-  /** Steps that take longer than others, in milliseconds. */
-  readonly slow: Map<string, number>;
-  readonly cancelled: Set<number>;
-  evidence: Evidence;
-  inbox: { from: string; message: Message }[];
-  wakeToken: number;
-}
-
-export interface World {
-  readonly hosts: Map<string, Host>;
-  readonly config: (self: string) => CoreConfig;
-  readonly witnesses: readonly string[];
-  now: number;
-  /** `from>to` that lose everything. */
-  readonly cuts: Set<string>;
-  readonly trace: string[];
-  readonly queue: Scheduled[];
-  sequence: number;
-  nextCommand: number;
-}
-
-interface Scheduled {
-  readonly at: number;
-  readonly order: number;
-  readonly run: () => void;
-}
+import { commit, createServer, replicate, reportOf } from './database.js';
+import { type Host, host, log, passes, passesStandby, type Scheduled, type World } from './host.js';
+import { gather, tryStep } from './steps.js';
 
 const NODES = ['db1', 'db2'] as const;
 const LATENCY_MS = 1;
@@ -134,12 +85,6 @@ const createHost = (name: string, id: number): Host => ({
   wakeToken: 0,
 });
 
-export const host = (world: World, name: string): Host => {
-  const found = world.hosts.get(name);
-  if (!found) throw new Error(`no host ${name}`);
-  return found;
-};
-
 const at = (world: World, delay: number, run: () => void): void => {
   world.sequence += 1;
   const item: Scheduled = { at: world.now + delay, order: world.sequence, run };
@@ -167,15 +112,6 @@ const assertOneWriter = (world: World): void => {
   if (open.length > 1) throw new Error(`two writers at ${world.now}\n${world.trace.join('\n')}`);
   if (NODES.every((name) => passesStandby(world, host(world, name))))
     throw new Error(`the standby VIP twice at ${world.now}\n${world.trace.join('\n')}`);
-};
-
-/** The VIP is on and the guard is open. */
-export const passes = (world: World, h: Host): boolean => h.vip && world.now < h.guardUntil;
-
-export const passesStandby = (world: World, h: Host): boolean => h.standbyVip && world.now < h.standbyGuardUntil;
-
-const log = (world: World, who: string, text: string): void => {
-  world.trace.push(`${world.now.toFixed(0).padStart(6)} ${who.padEnd(4)} ${text}`);
 };
 
 const isNode = (name: string): boolean => name === 'db1' || name === 'db2';
@@ -369,70 +305,16 @@ const runStep = (
   if (todo.name === 'gather-evidence')
     answer(STEP_MS, { type: 'evidence', id, evidence: gather(world, h, todo.fencePeer) });
   if (h.hanging.has(todo.name)) return;
-  const finish = (): Outcome | null => {
-    const why = h.failing.get(todo.name);
-    if (why !== undefined) return { ok: false, detail: why };
-    if (todo.name === 'vip-on') {
-      h.vip = true;
-      log(world, h.name, 'VIP on');
-      return { ok: true, detail: 'VIP on' };
-    }
-    if (todo.name === 'standby-vip-on') return standbyVipOn(world, h);
-    if (todo.name === 'hook') return { ok: true, detail: `${todo.phase} hooks done` };
-    if (todo.name === 'salvage') return salvage(world, h);
-    if (todo.name === 'database-catch-up') return catchUp(world, h, todo);
-    return todo.name.startsWith('database-') ? carryOut(h.server, todo) : { ok: true, detail: 'done' };
-  };
   const { life } = h;
   // A step that waits looks again until its deadline, as the shell's does.
   const attempt = (until: number): void => {
     if (h.life !== life || h.cancelled.has(id)) return;
-    const outcome = finish();
+    const outcome = tryStep(world, h, todo);
     if (outcome) return deliver(world, h, { type: 'outcome', id, outcome });
     if (world.now < until) return at(world, STEP_MS, () => attempt(until));
     deliver(world, h, { type: 'outcome', id, outcome: { ok: false, detail: 'not finished within its deadline' } });
   };
   at(world, h.slow.get(todo.name) ?? STEP_MS, () => attempt(world.now + STEP_DEADLINE_MS));
-};
-
-const standbyVipOn = (world: World, h: Host): Outcome => {
-  h.standbyGuardUntil = h.state ? standbyVipUntil(h.state) : 0;
-  if (world.now >= h.standbyGuardUntil) return { ok: false, detail: 'its lease was too short' };
-  h.standbyVip = true;
-  log(world, h.name, 'standby VIP on');
-  return { ok: true, detail: 'standby VIP on' };
-};
-
-/** Where the world says so, the peer's database is made read-only, and read. */
-const gather = (world: World, h: Host, fencePeer: boolean): Evidence => {
-  if (!fencePeer || h.evidence.peerDatabase !== 'made-read-only') return h.evidence;
-  const { server } = host(world, h.name === 'db1' ? 'db2' : 'db1');
-  server.readOnly = true;
-  return { ...h.evidence, position: positionOf(server.committed) };
-};
-
-/** In a takeover on silence the peer's server is made read-only first, where it lives and can be reached. */
-const catchUp = (world: World, h: Host, todo: Extract<Step, { name: 'database-catch-up' }>): Outcome | null => {
-  const other = host(world, h.name === 'db1' ? 'db2' : 'db1');
-  const reachable = !world.cuts.has(`${h.name}>${other.name}`) && !world.cuts.has(`${other.name}>${h.name}`);
-  const shuts = todo.stop && todo.target === null && h.state !== null && mustShutPeer(h.state, world.now);
-  if (!shuts || !reachable || !other.server.up || other.server.hanging) return carryOut(h.server, todo);
-  other.server.readOnly = true;
-  replicate(h.server, other.server, !world.cuts.has('replication'));
-  const shutAt = positionOf(other.server.committed);
-  const outcome = carryOut(h.server, { ...todo, target: shutAt });
-  return outcome?.ok ? { ...outcome, shutAt } : outcome;
-};
-
-/** The agent beside the dead server ships what is not here. */
-const salvage = (world: World, h: Host): Outcome => {
-  const other = host(world, h.name === 'db1' ? 'db2' : 'db1');
-  if (!other.state || other.server.up)
-    return { ok: false, detail: `the agent of ${other.name} cannot ship its binary logs` };
-  for (const [server, sequence] of other.server.committed)
-    h.server.committed.set(server, Math.max(sequence, h.server.committed.get(server) ?? 0));
-  h.server.received = new Map(h.server.committed);
-  return { ok: true, detail: 'all of it is here', position: positionOf(h.server.committed) };
 };
 
 const transmit = (world: World, from: string, to: string, message: Message): void => {
