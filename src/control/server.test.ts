@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { titled } from '../../test/titled.js';
 import { request } from './client.js';
 import { MAX_REQUEST_BYTES, type Request } from './protocol.js';
 import {
@@ -309,12 +310,16 @@ describe('the socket file', () => {
     await expectServing();
   });
 
-  test.skipIf(process.getuid?.() !== 0)('refuses whoever is not of its group, and vipctl says what to do', async () => {
-    execFileSync('chmod', ['755', directory]);
-    await start();
-    const script = `require('net').createConnection(${JSON.stringify(path)}).on('connect', () => console.log('in')).on('error', (e) => console.log(e.code))`;
-    expect(await runAside(script, { uid: 65_534, gid: 65_534 })).toBe('EACCES');
-  });
+  const isRoot = process.getuid?.() === 0;
+  test.skipIf(!isRoot)(
+    titled('refuses whoever is not of its group, and vipctl says what to do', isRoot, 'root'),
+    async () => {
+      execFileSync('chmod', ['755', directory]);
+      await start();
+      const script = `require('net').createConnection(${JSON.stringify(path)}).on('connect', () => console.log('in')).on('error', (e) => console.log(e.code))`;
+      expect(await runAside(script, { uid: 65_534, gid: 65_534 })).toBe('EACCES');
+    },
+  );
 });
 
 /** As `execFileSync`, but without blocking the server under test. */

@@ -5,6 +5,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { titled } from '../../test/titled.js';
 import { type ConfigFixture, createConfigFixture } from '../config/config.fixture.js';
 import { loadConfig } from '../config/load.js';
 import { agentUser, asAgent } from './agent-user.js';
@@ -74,23 +75,26 @@ test('root becomes the agent for as long as it tries, and is itself again when t
   expect(said).toEqual(['tried']);
 });
 
-test.runIf(isRoot)('a state directory that only root can write is a fault for an agent of another user', async () => {
-  const state = join(directory, 'state');
-  mkdirSync(state, { mode: 0o750 });
-  const pid = startAgent();
-  expect(await checkState(subject(pid))).toMatchObject([
-    {
-      verdict: 'fault',
-      tried: expect.stringContaining(`as user id ${AGENT}`),
-      found: expect.stringContaining('EACCES'),
-    },
-  ]);
-  chownSync(state, AGENT, AGENT);
-  expect(await checkState(subject(pid))).toMatchObject([{ verdict: 'ok' }]);
-  expect(process.geteuid?.()).toBe(0);
-});
+test.runIf(isRoot)(
+  titled('a state directory that only root can write is a fault for an agent of another user', isRoot, 'root'),
+  async () => {
+    const state = join(directory, 'state');
+    mkdirSync(state, { mode: 0o750 });
+    const pid = startAgent();
+    expect(await checkState(subject(pid))).toMatchObject([
+      {
+        verdict: 'fault',
+        tried: expect.stringContaining(`as user id ${AGENT}`),
+        found: expect.stringContaining('EACCES'),
+      },
+    ]);
+    chownSync(state, AGENT, AGENT);
+    expect(await checkState(subject(pid))).toMatchObject([{ verdict: 'ok' }]);
+    expect(process.geteuid?.()).toBe(0);
+  },
+);
 
-test.runIf(isRoot)('a hook of the user of the agent is one that it runs', async () => {
+test.runIf(isRoot)(titled('a hook of the user of the agent is one that it runs', isRoot, 'root'), async () => {
   const phase = join(directory, 'hooks.d/hold');
   mkdirSync(phase, { recursive: true });
   writeFileSync(join(phase, 'mail'), '#!/bin/sh\n', { mode: 0o755 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import { titled } from '../../test/titled.js';
 
 const PRIORITY = join(import.meta.dirname, '..', '..', 'dist', 'src', 'host', 'priority.js');
 
@@ -42,7 +43,12 @@ const tell = async (prefix: readonly string[]): Promise<Told> => {
 const realTimeAllowed = spawnSync('chrt', ['--rr', '1', 'true']).status === 0;
 
 describe('going first', () => {
-  it.skipIf(!realTimeAllowed)('runs all of its threads in real time, and nothing that it starts', async () => {
+  const title = titled(
+    'runs all of its threads in real time, and nothing that it starts',
+    realTimeAllowed,
+    'CAP_SYS_NICE',
+  );
+  it.skipIf(!realTimeAllowed)(title, async () => {
     const { refused, threads, child, later } = await tell([]);
     expect(refused).toBeNull();
     expect(threads.length).toBeGreaterThan(4);

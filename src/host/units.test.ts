@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { titled } from '../../test/titled.js';
 
+const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
 /** Of 10, as systemd-analyze(1) counts. */
 const MAX_EXPOSURE = 3;
 
@@ -31,7 +33,7 @@ describe.each(['vipd.service', 'vipd@.service', 'vipd-witness.service'])('%s', (
     expect(setting(name, 'CapabilityBoundingSet')).not.toContain('CAP_SYS_NICE');
   });
 
-  test.skipIf(spawnSync('systemd-analyze', ['--version']).status !== 0)('shuts what it does not need', () => {
+  test.skipIf(!hasAnalyze)(titled('shuts what it does not need', hasAnalyze, 'systemd-analyze'), () => {
     const path = fileURLToPath(new URL(`../../systemd/${name}`, import.meta.url));
     const judged = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', path], {
       encoding: 'utf8',

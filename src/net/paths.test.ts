@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { titled } from '../../test/titled.js';
 import { createPaths, type Paths, type PathsOptions, type Remote } from './paths.js';
 
 /** Of the documentation range (RFC 5737): no host has it. */
@@ -90,7 +91,7 @@ describe('paths', () => {
     expect(node.paths.stats()[0]).toMatchObject({ sent: 1, errors: 0 });
   });
 
-  it.skipIf(!hasIPv6)('work over IPv6', async () => {
+  it.skipIf(!hasIPv6)(titled('work over IPv6', hasIPv6, 'IPv6 on the loopback'), async () => {
     const port = await freePort();
     const only = host(port, [{ local: '::1', remotes: { self: '::1' } }]);
     await only.paths.start();

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { titled } from '../titled.js';
 import { downLab, findLab, type Running, removeRecord, upLab } from './background.js';
 import { run } from './command.js';
 import { waitFor } from './wait.js';
@@ -13,7 +14,9 @@ const processesIn = async (namespace: string): Promise<readonly string[]> =>
 const inode = (running: Running): string => /\d+/.exec(running.namespace)?.[0] ?? '';
 
 // Nobody else's lab is touched: where one is running on this machine already, there is nothing to be learned here.
-describe.skipIf(findLab() !== undefined)('a lab left running', () => {
+const isAlone = findLab() === undefined;
+
+describe.skipIf(!isAlone)(titled('a lab left running', isAlone, 'a machine on which none runs'), () => {
   afterEach(async () => {
     const running = findLab();
     if (running !== undefined) await downLab(running);

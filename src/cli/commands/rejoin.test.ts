@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { titled } from '../../../test/titled.js';
 import { type ConfigFixture, createConfigFixture } from '../../config/config.fixture.js';
 import { type ControlServer, createControlServer } from '../../control/server.js';
 import { allWell, db1, db2 } from '../../control/status.fixture.js';
@@ -49,7 +50,7 @@ afterEach(async () => {
 
 const isRoot = process.geteuid?.() === 0;
 
-test.skipIf(isRoot)('only root reads the rows', async () => {
+test.skipIf(isRoot)(titled('only root reads the rows', !isRoot, 'another user than root'), async () => {
   expect(await vipctl('divergence')).toBe(1);
   expect(err).toContain('only root may use it: sudo vipctl divergence');
 });
