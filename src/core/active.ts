@@ -68,11 +68,12 @@ export const noteServerDown = (turn: Turn): void => {
 
 /**
  * Kept for want of a standby that could take over, and its service has started it again: this node's lease is live, so nobody
- * else has opened. Not while `sync` is on record, for the server came back without semi-sync.
+ * else has opened. Not without semi-sync, with which the server does not come back, while `sync` is on record.
  */
 const reopen = (turn: Turn, owner: Ownership, wentDownAt: Position): void => {
   const { s, now } = turn;
-  if (owner.sync || owner.recording || owner.reopenStep !== null || now < owner.stepRetryAt) return;
+  const unguarded = owner.sync && s.database.report?.semiSync !== true;
+  if (unguarded || owner.recording || owner.reopenStep !== null || now < owner.stepRetryAt) return;
   if (!containsPosition(s.database.position, wentDownAt)) {
     const why = `it came back at ${s.database.position}, without all that it had committed at ${wentDownAt}`;
     return noticeOnce(turn, 'alarm', 'reopen', `the database stays read-only: ${why}`);
