@@ -67,7 +67,9 @@ inSandbox('test/survival/start.lab.test.ts', () => {
       writeFileSync(login, '[client]\npassword = not-to-be-told\nuser\n', { mode: 0o600 });
       const result = await run();
       expect(result.status).toBe(4);
-      expect(`${result.stdout}${result.stderr}`).toMatch(/mysql\.defaults_file: .*mysql\.cnf names no user.*user = vipd/);
+      expect(`${result.stdout}${result.stderr}`).toMatch(
+        /mysql\.defaults_file: .*mysql\.cnf names no user.*user = vipd/,
+      );
       expect(`${result.stdout}${result.stderr}`).not.toContain('not-to-be-told');
       renameSync(`${login}.away`, login);
     });
