@@ -5,7 +5,7 @@
  * no sample. Labels have values from lists that the configuration or this program bounds, never from clients.
  */
 
-import type { Role } from '../core/message.js';
+import { ROLES } from '../core/message.js';
 import type { DatabaseReport } from '../core/types.js';
 import type { Severity } from './diagnosis.js';
 import { HOLD_NAMES } from './holds.js';
@@ -23,17 +23,6 @@ import {
   unixSeconds,
 } from './metric.js';
 import { unreadable } from './readers.js';
-
-const ROLES = {
-  starting: true,
-  standby: true,
-  candidate: true,
-  promoting: true,
-  active: true,
-  'handing-off': true,
-  fencing: true,
-  stopped: true,
-} as const satisfies Record<Role, true>;
 
 const DATABASE_STATES = {
   ok: true,
@@ -67,7 +56,7 @@ const self: readonly Metric[] = [
   gauge(
     'vipd_role',
     "The node's role: 1 for the one it has, 0 for the others.",
-    (facts) => states('role', Object.keys(ROLES), [facts.self.role]),
+    (facts) => states('role', ROLES, [facts.self.role]),
     ['role'],
   ),
   gauge(
@@ -301,7 +290,7 @@ const counters: readonly Metric[] = [
     ({ report }) =>
       labelled(
         'role',
-        Object.keys(ROLES).map((role) => [role, report.counters.roles[role as Role] ?? 0]),
+        ROLES.map((role) => [role, report.counters.roles[role] ?? 0]),
       ),
     ['role'],
   ),

@@ -3,15 +3,18 @@
 import type { Health, HoldName, Millis, Pause, Position, Term, VoterName } from './types.js';
 
 /** Roles as the field names them (RFC 9568: Active and Backup), with the steps between. */
-export type Role =
-  | 'starting'
-  | 'standby'
-  | 'candidate'
-  | 'promoting'
-  | 'active'
-  | 'handing-off'
-  | 'fencing'
-  | 'stopped';
+export const ROLES = [
+  'starting',
+  'standby',
+  'candidate',
+  'promoting',
+  'active',
+  'handing-off',
+  'fencing',
+  'stopped',
+] as const;
+
+export type Role = (typeof ROLES)[number];
 
 /** Sent to every voter each interval. From the owner of a term it asks for renewal. */
 export interface Beat {

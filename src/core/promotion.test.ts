@@ -1,35 +1,10 @@
 /** What an operator who asked for a promotion hears while it takes its time. */
 
 import { expect, test } from 'vitest';
+import { CONFIG } from './config.fixture.js';
 import { onPromotionProgress, startPromotion } from './promotion.js';
 import { startNode } from './start.js';
 import { set, type Turn } from './turn.js';
-import type { CoreConfig } from './types.js';
-
-const CONFIG: CoreConfig = {
-  group: 'orders',
-  self: 'db1',
-  boot: 'boot',
-  peer: 'db2',
-  witnesses: ['w1'],
-  priority: 100,
-  peerPriority: 90,
-  intervalMs: 100,
-  leaseMs: 300,
-  promiseMs: 300,
-  gateways: false,
-  semiSync: 'off',
-  checks: {},
-  cooldownMs: 0,
-  maxFailovers: 3,
-  failoverWindowMs: 600_000,
-  catchUpTimeoutMs: 3_000,
-  salvage: false,
-  maxLossMs: 0,
-  fence: null,
-  hookPhases: [],
-  standbyVip: null,
-};
 
 /** A promotion that makes progress five times a second, for so long. */
 const progressFor = (ms: number, ordered: boolean): readonly string[] => {

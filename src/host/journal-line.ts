@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { JournalEntry } from '../core/effect.js';
-import type { Role } from '../core/message.js';
+import { ROLES } from '../core/message.js';
 
 export interface JournalLine extends JournalEntry {
   /** Wall-clock time, ISO 8601, for people. */
@@ -10,17 +10,6 @@ export interface JournalLine extends JournalEntry {
   /** CLOCK_BOOTTIME in milliseconds. */
   readonly bootMs: number;
 }
-
-const ROLES = [
-  'starting',
-  'standby',
-  'candidate',
-  'promoting',
-  'active',
-  'handing-off',
-  'fencing',
-  'stopped',
-] as const satisfies readonly Role[];
 
 const roleSchema = z.enum(ROLES);
 

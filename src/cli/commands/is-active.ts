@@ -1,22 +1,11 @@
 /** `vipctl is-active`: for scripts and load balancers, whether this node serves clients. */
 
 import { request } from '../../control/client.js';
-import type { Role } from '../../core/message.js';
+import { ROLES } from '../../core/message.js';
 import { printableLines } from '../render/text.js';
 import { type Context, QUESTION_TIMEOUT_MS } from './ask.js';
 import { EXIT_DONE, EXIT_NO_AGENT, EXIT_REFUSED, type ExitStatus } from './exit-status.js';
 import { printLines } from './terminal.js';
-
-const ROLES = {
-  starting: true,
-  standby: true,
-  candidate: true,
-  promoting: true,
-  active: true,
-  'handing-off': true,
-  fencing: true,
-  stopped: true,
-} as const satisfies Record<Role, true>;
 
 /**
  * Prints the role. "No" is an answer, not a failure, so it goes to stdout. Whatever else an agent says (it is starting, too
@@ -24,7 +13,7 @@ const ROLES = {
  */
 export const isActive = async ({ terminal, socket }: Context): Promise<ExitStatus> => {
   const answer = await request(socket, { request: 'is-active' }, { timeoutMs: QUESTION_TIMEOUT_MS });
-  if (answer.kind !== 'done' || !Object.hasOwn(ROLES, answer.text)) {
+  if (answer.kind !== 'done' || !ROLES.some((role) => role === answer.text)) {
     terminal.err(`vipctl: ${answer.text}\n`);
     return EXIT_NO_AGENT;
   }
