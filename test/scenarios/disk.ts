@@ -8,7 +8,7 @@ import { GROUP } from '../lab/host-files.js';
 import { monotonicMs } from '../lab/load.js';
 import { addressesOf } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
-import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
+import { PATIENCE_MS, type Scenario, type Stage, untilInSync } from './stage.js';
 
 /** Many leases, and several elections. */
 const STEADY_MS = 3_000;
@@ -79,6 +79,9 @@ const unwritable = (damage: Damage, first: 'witness' | 'standby') => async (stag
   };
   const [early, late] = first === 'witness' ? [places.witness, places.standby] : [places.standby, places.witness];
   await activeGoesOn(stage, damage);
+  // What is still to be recorded would tell each of them of its disk: the standby would not even ask then.
+  await untilInSync(stage);
+  await stage.goOn(STEADY_MS);
   await damage.inflict(early.directory);
   await damage.inflict(late.directory);
   await fault(`state directories of ${standby} and w1 ${damage.text}, then ${active} is powered off`, () =>

@@ -76,6 +76,7 @@ const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
     return violation(world, 'sync-write-lost', `${which}; sync was recorded at the end`);
   if (ledger.handedOffTerm === ledger.served.term)
     return violation(world, 'switchover-lost-writes', `${which} by a planned move`);
+  if (stoodStillSince(world, host, first.at)) return;
   const { maxLossMs, intervalMs } = world.settings;
   const span = last.at - first.at;
   // An owner that is cut off serves until its lease ends, and nobody else hears of what it commits by then.
@@ -87,3 +88,9 @@ const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
       `${which}; that is ${span.toFixed(0)} ms of commits, and ${maxLossMs} ms are allowed`,
     );
 };
+
+/** Its clock stood with it: how long it has missed commits it cannot tell. */
+const stoodStillSince = (world: World, host: Host, since: number): boolean =>
+  world.plan.faults.some(
+    (fault) => fault.kind === 'machine-freeze' && fault.host === host.name && fault.at + fault.forMs > since,
+  );
