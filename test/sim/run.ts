@@ -116,8 +116,11 @@ const isStandbyVipSettled = (world: World): boolean => {
 const isServing = (world: World, host: Host): boolean =>
   isPassing(world, host) && host.server?.up === true && (!host.server.readOnly || wasMadeReadOnly(world, host));
 
+/** By a hand; or by a slow fence of an agent that was killed, and whose next one opened meanwhile. */
 const wasMadeReadOnly = (world: World, { name }: Host): boolean =>
-  world.plan.faults.some((fault) => fault.kind === 'made-read-only' && fault.host === name);
+  world.plan.faults.some(
+    (fault) => (fault.kind === 'made-read-only' || fault.kind === 'steps-slow') && fault.host === name,
+  );
 
 /**
  * Holds that only an operator ends; with one of them on every node, nobody may become active by itself. A node without a
