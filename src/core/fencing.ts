@@ -57,6 +57,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
     databaseRetryAt: null,
     term,
     goBack: neverServed(s) ?? SERVED,
+    unopened: s.promotion !== null && s.promotion.openedAt === '',
     openedAt: s.promotion?.openedAt ?? '',
   };
   tellAskers(turn, cause, detail);
@@ -152,9 +153,11 @@ const advance = (turn: Turn): void => {
 
 const release = (turn: Turn, fencing: Fencing): void => {
   set(turn, { fencing: { ...fencing, released: true } });
-  const { term, finalPosition, successor, reason, openedAt } = fencing;
+  const { term, successor, reason, unopened, openedAt } = fencing;
   // It was writable for a moment, with no VIP: it served nobody if nothing was committed.
-  const touched = openedAt !== '' && finalPosition !== openedAt;
+  const touched = openedAt !== '' && fencing.finalPosition !== openedAt;
+  // Where the data of a node ends that never served says nothing of the last that did, which the voters remember.
+  const finalPosition = unopened || (openedAt !== '' && !touched) ? '' : fencing.finalPosition;
   const goBack = touched ? SERVED : fencing.goBack;
   startRelease(turn, { kind: 'release', term, finalPosition, successor, reason, ...goBack });
 };

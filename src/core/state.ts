@@ -276,6 +276,8 @@ export interface Fencing {
   readonly reason: string;
   readonly databaseRetryAt: Instant | null;
   readonly term: Term;
+  /** A promotion that had not made the database writable. */
+  readonly unopened: boolean;
   /** Where the database stood when it was opened without the VIP following; empty: it was not. */
   readonly openedAt: Position;
   readonly goBack: Pick<Release, 'unserved' | 'servedTerm' | 'sync'>;

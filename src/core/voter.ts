@@ -159,6 +159,7 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
   const { record } = heard.voter;
   if (!beat.owner || !record || beat.term < record.maxTerm) return heard;
   if (heard.voter.released?.term === beat.term) return heard; // a RELEASE is irrevocable
+  const serves = beat.role === 'active' || beat.role === 'handing-off';
   // A record that was made anew knows the term and not its holder: whoever owns it says so.
   const same = beat.term === record.maxTerm;
   if (same && record.holder !== null && record.holder !== from) return heard;
@@ -167,7 +168,8 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
     ...heard.voter,
     promiseUntil: now + beat.leaseMs,
     released: null,
-    lastPosition: beat.position === '' ? heard.voter.lastPosition : beat.position,
+    // One that is still being promoted may have less than the last that served, whose commits are weighed by this.
+    lastPosition: serves && beat.position !== '' ? beat.position : heard.voter.lastPosition,
   };
   const ack: Message = { kind: 'ack', beat: beat.beat, term: beat.term, leaseMs: beat.leaseMs };
   const patch = {
