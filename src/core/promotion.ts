@@ -162,7 +162,9 @@ const prepared = (turn: Turn): void => {
   const { promotion, config } = s;
   if (promotion?.phase !== 'prepare' || promotion.probeId !== null || promotion.lossMs === null) return;
   const peer = livePeer(s, now);
-  const better = peer && isAhead(peer.position, s.database.position);
+  // A BEAT from before its RELEASE tells of an owner that was well.
+  const isBack = s.peer.release === null || s.peer.heardAt > s.peer.releasedAt;
+  const better = isBack && peer && isAhead(peer.position, s.database.position);
   if (better && peer.unfit === '' && !promotion.acceptLoss)
     return fail(turn, 'promotion-failed', `${config.peer} is back and has more data`);
   fenceFirst(turn, promotion);
