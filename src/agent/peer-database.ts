@@ -35,6 +35,7 @@ export const createShutPeerDatabase =
       port: config.mysql.port,
       credentials,
       check: config.mysql.check,
+      vipMayBeOn: true,
       nowMs: now,
       log: () => undefined,
     });

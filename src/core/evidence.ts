@@ -16,8 +16,9 @@ export const isTakenForDead = (s: NodeState, now: Instant): boolean =>
   !peerHeard(s, now) && s.evidence.verdict === 'peer-dead' && now - s.evidence.at < EVIDENCE_LEASES * s.config.leaseMs;
 
 /**
- * Whoever makes the peer's server read-only from here lets go of what waited there for an acknowledgement: clients hear of
- * commits that are on no standby, so `sync` is off our record until they are seen to be here.
+ * Whoever makes the peer's server read-only from here ends the sessions that wait there for an acknowledgement. Where one
+ * will not go its commit is let go: a client may hear of one that is on no standby, so `sync` is off our record until
+ * they are seen to be here.
  */
 export const noteReleasedCommits = (turn: Turn): void => {
   if (turn.s.voter.record?.sync) record(turn, { sync: false });

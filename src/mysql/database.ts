@@ -38,6 +38,8 @@ export interface DatabaseOptions extends DatabaseSettings {
   readonly pollMs?: number;
   /** Applying without a move for this long has stalled; default 30 s. */
   readonly stallMs?: number;
+  /** It is fenced from the other host, which cannot take its VIP off: its clients hear of whatever it lets go. */
+  readonly vipMayBeOn?: true;
   readonly nowMs: () => number;
   readonly log: (
     level: 'debug' | 'info' | 'warn' | 'error',
@@ -185,6 +187,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       command: command.session,
       aside: aside.session,
       login: { target: options, credentials: settings.credentials },
+      vipMayBeOn: options.vipMayBeOn === true,
       nowMs: options.nowMs,
       signal: stepOptions.signal,
       progress: stepOptions.progress,

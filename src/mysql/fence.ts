@@ -29,13 +29,15 @@ const GONE_MS = 1;
 const KILLS_PER_LISTING = 1_000;
 
 /**
- * Events and semi-sync off, read-only, sessions killed, verified. The VIP is off by now, so commits that semi-sync
- * held back may be let go: their clients do not hear of them, and waiting for them would hold up read-only.
+ * Events and semi-sync off, read-only, sessions killed, verified. Where the VIP is off by now, commits that semi-sync
+ * held back may be let go: their clients do not hear of them, and waiting for them would hold up read-only. Where it
+ * may be on, the sessions that wait are killed first, which tells their clients nothing (tried on both families).
  */
 export const fence = async (context: StepContext): Promise<Outcome> => {
   const { flavour, command } = context;
   if (flavour.events) await askCommand(context)(flavour.events.off);
-  const acknowledged = flavour.semiSync?.offStalls === true && (await readOnlyIfAcknowledged(context));
+  const offStalls = flavour.semiSync?.offStalls === true;
+  const acknowledged = (offStalls || context.vipMayBeOn) && (await readOnlyIfAcknowledged(context));
   if (!acknowledged) {
     if (flavour.semiSync) await command.query(flavour.semiSync.off, SEMI_SYNC_OFF_MS);
     await makeReadOnly(context, FENCE_READ_ONLY_MS, true);
@@ -44,7 +46,9 @@ export const fence = async (context: StepContext): Promise<Outcome> => {
   const position = await readStablePosition(context);
   if (acknowledged && flavour.semiSync) {
     const { off } = flavour.semiSync;
-    context.leaveBehind(command.query(off, SEMI_SYNC_OFF_MS), off);
+    const switched = command.query(off, SEMI_SYNC_OFF_MS);
+    if (offStalls) context.leaveBehind(switched, off);
+    else await switched;
   }
   return { ok: true, detail, position };
 };

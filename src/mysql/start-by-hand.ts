@@ -19,6 +19,7 @@ export const startByHand = (
     aside: aside.session,
     login,
     signal,
+    vipMayBeOn: false,
     nowMs,
     progress: () => undefined,
     leaveBehind: () => undefined,

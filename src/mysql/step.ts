@@ -15,6 +15,8 @@ export interface StepContext {
   readonly aside: Session;
   /** How the server's own programs log in. Sessions of this user are spared. */
   readonly login: { readonly target: Target; readonly credentials: Credentials };
+  /** The server is another host's, whose clients still reach it by its VIP for all that is known. */
+  readonly vipMayBeOn: boolean;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   progress(text: string): void;

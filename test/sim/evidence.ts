@@ -5,7 +5,7 @@ import { deliver } from './agent.js';
 import { hasGateways, replicationReaches } from './network.js';
 import { answers, textOf } from './server.js';
 import { noteEvidence } from './split.js';
-import { fenceNow } from './steps.js';
+import { fenceOfPeer } from './steps.js';
 import { type Agent, atHost, type Host, log, otherNode, type World } from './world.js';
 
 /** As the shell has them: how long it waits for a gateway, for a connection, and for the peer's database to be read-only. */
@@ -59,7 +59,7 @@ const askDatabase = (world: World, host: Host, gateways: Evidence['gateways'], t
     if (!server.up) return end('silent');
     const refused = peer.failing.some(([step]) => step === 'database-fence');
     if (answers(server) && !refused) {
-      fenceNow(world, peer, server);
+      fenceOfPeer(server);
       return end('made-read-only', textOf(server.committed));
     }
     if (refused || world.now - began >= FENCE_PEER_MS) return end('refuses');

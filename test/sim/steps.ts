@@ -237,9 +237,15 @@ const carryOut = (world: World, host: Host, server: Server, step: DatabaseStep):
   }
 };
 
-/** By its own agent, or by the peer's. */
-export const fenceNow = (world: World, host: Host, server: Server): Outcome => {
+const fenceNow = (world: World, host: Host, server: Server): Outcome => {
   switchSemiSync(world, host, server, false);
+  return readOnly(server);
+};
+
+/** From the other host: sessions that wait for the standby are killed first, and their clients hear nothing. */
+export const fenceOfPeer = (server: Server): Outcome => {
+  server.semiSync = false;
+  server.waiting = [];
   return readOnly(server);
 };
 

@@ -1,0 +1,40 @@
+/** A server made read-only from the other host, whose own agent is silent: its VIP may still be on, with clients on it. */
+
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  type Cleanup,
+  count,
+  EVERY_KIND,
+  eventually,
+  openClient,
+  runCleanup,
+  startPair,
+  waitsForSemiSync,
+  watch,
+} from './lab.fixture.js';
+
+const cleanup: Cleanup = [];
+afterEach(() => runCleanup(cleanup));
+
+describe.each(EVERY_KIND)('$title', (kind) => {
+  test('a client whose commit waits for the standby is cut off, and not told that it is safe', async () => {
+    const { active, standby } = await startPair(cleanup, kind);
+    const { run } = watch(cleanup, active, { vipMayBeOn: true });
+    expect(await run({ name: 'database-semi-sync', on: true })).toMatchObject({ ok: true });
+    await standby.sql(kind.stopReplica);
+    const client = await openClient(cleanup, active);
+    const told = client.query('INSERT INTO orders (v) VALUES (1)').then(
+      () => 'safe',
+      () => 'nothing',
+    );
+    await eventually(() => waitsForSemiSync(active));
+    expect(await run({ name: 'database-fence' })).toMatchObject({ ok: true });
+    expect(await told).toBe('nothing');
+    const has = await count(standby);
+    await eventually(async () => (await count(active)) === has + 1);
+    await eventually(async () => {
+      const [row] = await active.sql(`SELECT @@read_only AS r, @@global.${kind.semiSyncVariable} AS s`);
+      return row?.r === 1 && row?.s === 0;
+    });
+  });
+});
