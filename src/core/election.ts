@@ -7,7 +7,7 @@ import { mayHaveServedSince, newestServed, wasInSync } from './loss.js';
 import type { PollAnswer, Verdict, VoteAnswer } from './message.js';
 import { dropOrder } from './order.js';
 import { startPromotion } from './promotion.js';
-import { SERVED, startRelease } from './release.js';
+import { releaseUnserved, SERVED, startRelease } from './release.js';
 import { holdIfBehind, isBlind } from './stale.js';
 import type { Election, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
@@ -85,6 +85,7 @@ export const onElectionAnswer = (turn: Turn, from: VoterName, answer: PollAnswer
   if (!verdict.granted && verdict.why === 'old-term' && phase === 'polling' && verdict.maxTerm >= election.term) {
     return poll(turn, termAbove(turn.s, verdict.maxTerm), election.reason);
   }
+  if (!verdict.granted && verdict.why === 'data-behind') releaseUnserved(turn, verdict);
   const answers = new Map(election.answers).set(from, verdict);
   const askAgain = new Map(election.askAgain);
   // A promise that is about to run out is no reason to begin anew: that voter is asked again then.

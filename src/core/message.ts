@@ -129,15 +129,17 @@ export type Verdict =
       readonly servedTerm: Term;
       readonly sync: boolean;
     }
-  | {
-      readonly granted: false;
-      readonly why: Refusal;
-      readonly holder: VoterName;
-      readonly maxTerm: Term;
-      readonly servedTerm: Term;
-      /** Time left of the promise or the muteness; 0 where waiting does not help. */
-      readonly leftMs: Millis;
-    };
+  | Refused;
+
+export interface Refused {
+  readonly granted: false;
+  readonly why: Refusal;
+  readonly holder: VoterName;
+  readonly maxTerm: Term;
+  readonly servedTerm: Term;
+  /** Time left of the promise or the muteness; 0 where waiting does not help. */
+  readonly leftMs: Millis;
+}
 
 export type Refusal =
   | 'old-term'

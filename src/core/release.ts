@@ -1,6 +1,6 @@
 /** RELEASE: told to every voter, our own first, and repeated until each has acknowledged it. */
 
-import type { Release } from './message.js';
+import type { Refused, Release } from './message.js';
 import type { Releasing } from './state.js';
 import { RELEASE_REPEAT_LEASES } from './timing.js';
 import { journal, remoteVoters, send, set, type Turn } from './turn.js';
@@ -33,6 +33,30 @@ export const startRelease = (turn: Turn, message: Release): void => {
     text: `released term ${message.term}${successor}: ${message.reason}; ${position}`,
   });
   sendRelease(turn, releasing);
+};
+
+/**
+ * A voter holds a term of ours against everybody's data that never opened, as our own record has it: it did not hear the
+ * RELEASE that took it back before this node died, or before the RELEASE was given up.
+ */
+export const releaseUnserved = (turn: Turn, { holder, servedTerm: term }: Refused): void => {
+  const { config, voter, releasing } = turn.s;
+  const { record } = voter;
+  if (holder !== config.self || record?.holder !== config.self || record.maxTerm !== term) return;
+  // Ours is written before anybody else is asked to record it, and taken back only where no client was let in.
+  if (record.servedTerm >= term || releasing.some(({ message }) => message.term === term)) return;
+  const { servedTerm, sync } = record;
+  const reason = 'it never opened';
+  startRelease(turn, {
+    kind: 'release',
+    term,
+    finalPosition: '',
+    successor: '',
+    reason,
+    unserved: true,
+    servedTerm,
+    sync,
+  });
 };
 
 const sendRelease = (turn: Turn, { unacked, message }: Releasing): void => {

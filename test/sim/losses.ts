@@ -43,7 +43,8 @@ export const observeServing = (world: World, host: Host, agent: Agent): void => 
   // In a pair the owner alone records that its term serves: the other node need not have heard.
   const unheard = isPair(world) && ledger.knownServed[host.index] < (before?.term ?? 0);
   // Nor can a node tell what its data is of that lost its record, and was promoted by an operator who answers for the data.
-  const byWord = isPair(world) && ledger.recordLost.has(host.name);
+  // A witness that voted for the loser of that term does not know that it served.
+  const byWord = ledger.recordLost.has(host.name) && (isPair(world) || state.owner?.reason === 'ordered');
   if (before && !acceptLoss && dataTerm < before.term && !unheard && !byWord)
     violation(
       world,
