@@ -8,7 +8,7 @@ import { recordServed } from './lease.js';
 import { containsPosition } from './position.js';
 import { holdReplaced } from './stale.js';
 import type { Ownership } from './state.js';
-import { STEP_RETRY_MS } from './timing.js';
+import { countedLease, STEP_RETRY_MS } from './timing.js';
 import { hold, isPairAlone, journal, livePeer, noticeOnce, run, set, type Turn, unhold } from './turn.js';
 import type { Position } from './types.js';
 
@@ -129,7 +129,17 @@ export const considerSemiSync = (turn: Turn): void => {
   if (!owner.sync && wanted && inForce && !shared) return recordSyncOnceCaughtUp(turn, owner);
   if (!wanted || inForce) noteAttached(turn, '');
   if (wanted === inForce || turn.now < owner.stepRetryAt) return;
-  if (!wanted || receivesAnew(turn)) switchSemiSync(turn, wanted);
+  if (wanted ? receivesAnew(turn) : isOutlived(turn)) switchSemiSync(turn, wanted);
+};
+
+/**
+ * A silent standby may as well be this node's own isolation: the commits that wait for it are let go only once the lease was
+ * renewed after it had fallen silent. Else they would be acknowledged in the last moments of a term.
+ */
+const isOutlived = ({ s, now }: Turn): boolean => {
+  const { leaseMs } = s.config;
+  const renewedAt = (s.owner?.leaseUntil ?? 0) - countedLease(leaseMs);
+  return livePeer(s, now) !== null || renewedAt >= s.peer.heardAt + leaseMs;
 };
 
 /** Of several servers that acknowledge the quickest does: that the standby has a commit nobody can say. */
