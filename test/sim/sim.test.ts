@@ -28,7 +28,7 @@ describe('the simulator', () => {
 
   it('reaches what it is to judge: takeovers, planned moves, writes in sync and writes lost, moves of the standby VIP', () => {
     const counts = { acknowledged: 0, lost: 0, takeovers: 0, handoffs: 0, inSync: 0, fences: 0, standbyVips: 0 };
-    for (let seed = 1; seed <= 60; seed += 1) {
+    for (let seed = 1; seed <= 120; seed += 1) {
       const result = runPlan(drawPlan(seed)).counts;
       for (const name of Object.keys(counts) as (keyof typeof counts)[]) counts[name] += result[name];
     }
