@@ -86,8 +86,6 @@ const isUnrecorded = (phase: Promotion['phase']): boolean =>
 const neverServed = (s: NodeState): Pick<Release, 'unserved' | 'servedTerm' | 'sync'> | null => {
   const { promotion } = s;
   if (!promotion || isUnrecorded(promotion.phase)) return null;
-  // Until the step has said that it failed the VIP may be on, and clients with it.
-  if (promotion.phase === 'address' && promotion.stepId !== null) return null;
   return { unserved: true, servedTerm: promotion.servedBefore, sync: promotion.lastSync };
 };
 

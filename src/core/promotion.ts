@@ -225,10 +225,7 @@ export const onTermRecorded = (turn: Turn): void => {
 const onStep = (turn: Turn, promotion: Promotion, outcome: Outcome): void => {
   const { phase } = promotion;
   if (phase === 'fence') return onPeerFenced(turn, outcome);
-  if (!outcome.ok) {
-    set(turn, { promotion: { ...promotion, stepId: null } });
-    return fail(turn, phase === 'gate' ? 'hook' : 'promotion-failed', `${phase}: ${outcome.detail}`);
-  }
+  if (!outcome.ok) return fail(turn, phase === 'gate' ? 'hook' : 'promotion-failed', `${phase}: ${outcome.detail}`);
   stepDone(turn, phase, promotion.phaseSince, outcome.detail);
   switch (phase) {
     case 'gate':

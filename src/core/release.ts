@@ -36,17 +36,17 @@ export const startRelease = (turn: Turn, message: Release): void => {
 };
 
 /**
- * A voter holds a term of ours against everybody's data that never opened, as our own record has it: it did not hear the
- * RELEASE that took it back before this node died, or before the RELEASE was given up.
+ * A voter holds a term of ours against everybody's data in which nothing was committed, as our own record has it: it did not
+ * hear the RELEASE that took it back before this node died, or before the RELEASE was given up.
  */
 export const releaseUnserved = (turn: Turn, { holder, servedTerm: term }: Refused): void => {
   const { config, voter, releasing } = turn.s;
   const { record } = voter;
   if (holder !== config.self || record?.holder !== config.self || record.maxTerm !== term) return;
-  // Ours is written before anybody else is asked to record it, and taken back only where no client was let in.
+  // Ours is written before anybody else is asked to record it, and taken back only where nothing was committed.
   if (record.servedTerm >= term || releasing.some(({ message }) => message.term === term)) return;
   const { servedTerm, sync } = record;
-  const reason = 'it never opened';
+  const reason = 'it served nobody';
   startRelease(turn, {
     kind: 'release',
     term,

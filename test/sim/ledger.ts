@@ -69,13 +69,21 @@ export interface Acknowledged {
   frail: boolean;
 }
 
+export interface Served {
+  readonly index: 0 | 1;
+  readonly term: number;
+  /** The newest commit of its server when it opened. */
+  readonly from: number;
+  readonly before: Served | null;
+}
+
 export interface Ledger {
   violation: Violation | null;
   readonly owners: Map<number, string>;
   readonly votes: Map<string, string>;
   acknowledged: Acknowledged[];
   /** The last that opened for clients. */
-  served: { readonly index: number; readonly term: number } | null;
+  served: Served | null;
   /** By node: what a majority recorded last of its term's sync. */
   readonly inSync: [boolean, boolean];
   /** The newest term given up by a planned move. */

@@ -1,6 +1,6 @@
 /** What clients were told is committed, and whether whoever takes over has it. */
 
-import { type Acknowledged, violation } from './ledger.js';
+import { type Acknowledged, type Served, violation } from './ledger.js';
 import { isOpenedByHand, isPair } from './split.js';
 import { type Agent, type Host, isTainted, otherNode, type World } from './world.js';
 
@@ -37,7 +37,7 @@ export const observeServing = (world: World, host: Host, agent: Agent): void => 
   const term = state?.owner?.term;
   if (!state || term === undefined || (host.index !== 0 && host.index !== 1)) return;
   const acceptLoss = state.promotion?.acceptLoss === true;
-  const before = ledger.served;
+  const before = lastWithCommits(world, ledger.served);
   const dataTerm = ledger.dataTerms[host.index];
   ledger.counts.takeovers += 1;
   // In a pair the owner alone records that its term serves: the other node need not have heard.
@@ -52,7 +52,14 @@ export const observeServing = (world: World, host: Host, agent: Agent): void => 
       `${host.name} serves term ${term} with data of term ${dataTerm}, after term ${before.term} served`,
     );
   weighLoss(world, host, acceptLoss);
-  ledger.served = { index: host.index, term };
+  ledger.served = { index: host.index, term, from: host.server?.committed[host.index] ?? 0, before };
+};
+
+/** A term that ended as its VIP came on may have committed nothing, and is given back: nobody's data is behind it. */
+const lastWithCommits = (world: World, served: Served | null): Served | null => {
+  if (!served) return null;
+  const now = world.nodes[served.index].server?.committed[served.index] ?? Number.POSITIVE_INFINITY;
+  return now > served.from ? served : served.before;
 };
 
 const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
