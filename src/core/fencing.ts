@@ -46,6 +46,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   const fencing: Fencing = {
     vipOffId,
     vipOffRetryAt: null,
+    vipStayed: false,
     databaseId,
     startedAt: turn.now,
     finalPosition,
@@ -118,10 +119,21 @@ export const onFencingOutcome = (turn: Turn, id: number, outcome: Outcome): bool
 const onVipOff = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {
   if (outcome.ok) {
     stepDone(turn, 'vip-off', fencing.startedAt, outcome.detail);
-    return set(turn, { fencing: { ...fencing, vipOffId: null } });
+    set(turn, { fencing: { ...fencing, vipOffId: null } });
+    return fencing.vipStayed ? fenceDatabaseAgain(turn) : undefined;
   }
   noticeOnce(turn, 'alarm', 'vip-off', `the VIP could not be taken off, the guard is shut: ${outcome.detail}`);
-  set(turn, { fencing: { ...fencing, vipOffRetryAt: turn.now + VIP_OFF_RETRY_MS } });
+  set(turn, { fencing: { ...fencing, vipStayed: true, vipOffRetryAt: turn.now + VIP_OFF_RETRY_MS } });
+};
+
+/** A hand may have opened the database while the VIP stayed: the position that was read then is not the final one. */
+const fenceDatabaseAgain = (turn: Turn): void => {
+  const { fencing, database } = turn.s;
+  if (!fencing) return;
+  cancel(turn, fencing.databaseId);
+  const databaseId = run(turn, { name: 'database-fence' });
+  const releaseBy = turn.now + (database.health === 'failed' ? 0 : FINAL_POSITION_WAIT_MS);
+  set(turn, { fencing: { ...fencing, databaseId, databaseRetryAt: null, finalPosition: '', releaseBy } });
 };
 
 const onDatabaseFenced = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {

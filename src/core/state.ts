@@ -267,6 +267,8 @@ export interface Moving {
 export interface Fencing {
   readonly vipOffId: number | null;
   readonly vipOffRetryAt: Instant | null;
+  /** The first attempt to take it off failed. */
+  readonly vipStayed: boolean;
   readonly databaseId: number | null;
   readonly startedAt: Instant;
   readonly finalPosition: Position;

@@ -4,7 +4,7 @@ import { unackedVoters } from './lease.js';
 import { peerFenceUntil } from './peer-fence.js';
 import { standbyVipTimes } from './standby-vip.js';
 import type { NodeState } from './state.js';
-import { FINAL_POSITION_WAIT_MS, fenceBudget, resendEvery } from './timing.js';
+import { fenceBudget, resendEvery } from './timing.js';
 import type { Instant } from './types.js';
 
 /** The earliest time after `now` at which `step` with a `tick` would do something. */
@@ -21,8 +21,7 @@ export const wakeAt = (s: NodeState, now: Instant): Instant => {
   const fenceUntil = peerFenceUntil(s);
   if (fenceUntil !== null) times.push(fenceUntil);
   times.push(...s.releasing.map(({ sentAt }) => sentAt + config.intervalMs / 2));
-  if (s.fencing && !s.fencing.released)
-    times.push(Math.min(s.fencing.releaseBy, s.fencing.startedAt + FINAL_POSITION_WAIT_MS));
+  if (s.fencing && !s.fencing.released) times.push(s.fencing.releaseBy);
   times.push(...standbyVipTimes(s, now));
   // What was due has been done by the last step; only what lies ahead counts.
   return Math.min(...times.filter((at) => at > now));

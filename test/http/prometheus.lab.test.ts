@@ -128,7 +128,17 @@ inSandbox('test/http/prometheus.lab.test.ts', () => {
       'every rule was evaluated',
       PATIENCE_MS,
     );
-    expect(await valuesOf('ALERTS{severity="critical"}')).toEqual([]);
+    // While only the standby has been scraped, nobody is active: that waits to become an alert, and does not.
+    await waitFor(
+      async () => {
+        const { data } = await api('query', { query: 'ALERTS{severity="critical"}' });
+        const alerts = (data.result ?? []).map(({ metric }) => `${metric.alertname} ${metric.alertstate}`);
+        return alerts.length === 0 || alerts.join('; ');
+      },
+      'no critical alert is near',
+      PATIENCE_MS,
+    );
+    expect(await valuesOf('count_over_time(ALERTS{severity="critical", alertstate="firing"}[10m])')).toEqual([]);
   });
 });
 
@@ -136,7 +146,10 @@ interface ApiAnswer {
   readonly status: string;
   readonly error?: string;
   readonly data: {
-    readonly result?: readonly { readonly value: readonly [number, string] }[];
+    readonly result?: readonly {
+      readonly metric: Readonly<Record<string, string>>;
+      readonly value: readonly [number, string];
+    }[];
     readonly groups?: readonly {
       readonly rules: readonly { readonly name: string; readonly health: string; readonly lastError?: string }[];
     }[];

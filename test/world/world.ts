@@ -257,10 +257,14 @@ const performOne = (world: World, h: Host, effect: Effect): void => {
         ok: !h.diskFails,
         detail: h.diskFails ? 'no space left on device' : '',
       });
-    case 'vip-off':
+    case 'vip-off': {
+      const refused = h.failing.get('vip-off');
+      if (refused !== undefined)
+        return answer(0, { type: 'outcome', id: effect.id, outcome: { ok: false, detail: refused } });
       if (h.vip) log(world, h.name, 'VIP off');
       h.vip = false;
       return answer(0, { type: 'outcome', id: effect.id, outcome: { ok: true, detail: 'VIP off' } });
+    }
     case 'standby-vip-off':
       if (h.standbyVip) log(world, h.name, 'standby VIP off');
       h.standbyVip = false;
