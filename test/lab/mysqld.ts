@@ -47,6 +47,8 @@ export interface Server {
   readonly dataDir: string;
   readonly defaultsFile: string;
   readonly errorLog: string;
+  /** The end of it, and how the last process of the server ended. */
+  tail(): Promise<string>;
   readonly socket: string;
   readonly port: number | undefined;
   readonly running: boolean;
@@ -128,6 +130,10 @@ export const launchServer = async (options: ServerOptions): Promise<Server> => {
   const socket = options.socket ?? join(options.dir, 'mysqld.sock');
   let child: ChildProcess | undefined;
   let ended: Promise<void> = Promise.resolve();
+  let lastEnd = '';
+
+  const logTail = async (): Promise<string> =>
+    (await readFile(errorLog, 'utf8').catch(() => '')).slice(-LOG_TAIL_CHARS);
 
   const launch = async (extra: ServerSettings): Promise<void> => {
     const network: ServerSettings =
@@ -154,8 +160,9 @@ export const launchServer = async (options: ServerOptions): Promise<Server> => {
         if (child === started) child = undefined;
         resolve();
       };
-      started.once('exit', (status) => {
+      started.once('exit', (status, signal) => {
         over();
+        lastEnd = `process ${started.pid} ended at ${new Date().toISOString()}: ${signal ?? `status ${status}`}`;
         // A failure to start shows as a server that is not there.
         if (supervised && status === RESTART_STATUS) launch(extra).catch(() => undefined);
       });
@@ -173,9 +180,8 @@ export const launchServer = async (options: ServerOptions): Promise<Server> => {
       if (await greets(socket)) return;
       await sleep(READY_POLL_MS);
     }
-    const tail = (await readFile(errorLog, 'utf8').catch(() => '')).slice(-LOG_TAIL_CHARS);
     child?.kill('SIGKILL');
-    throw new Error(`${kind.title} with ${defaultsFile} did not come up; end of its log:\n${tail}`);
+    throw new Error(`${kind.title} with ${defaultsFile} did not come up; end of its log:\n${await logTail()}`);
   };
 
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
@@ -221,6 +227,7 @@ export const launchServer = async (options: ServerOptions): Promise<Server> => {
     dataDir,
     defaultsFile,
     errorLog,
+    tail: async () => [await logTail(), lastEnd].join('\n'),
     socket,
     port: options.port,
     signal: (signal) => {

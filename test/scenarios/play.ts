@@ -123,6 +123,7 @@ const evidenceOf = async (lab: Lab): Promise<string> => {
     const journal = await lab.journal(node).catch(() => []);
     const lines = journal.map(({ at, kind, term, cause, text }) => `  ${at} term ${term} ${kind} ${cause}: ${text}`);
     parts.push(`journal of ${node}:`, ...lines, `log of ${node}:`, lab.agent[node].tail());
+    parts.push(`log of the server of ${node}:`, await lab.database[node].tail());
   }
   parts.push('log of w1:', lab.witness.tail());
   return parts.join('\n');
