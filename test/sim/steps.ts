@@ -237,7 +237,12 @@ const carryOut = (world: World, host: Host, server: Server, step: DatabaseStep):
   }
 };
 
+/**
+ * It lets go of what semi-sync held back. Exempt: clients hear of it where the kernel was asked to shut the VIP and has
+ * refused, also when it would obey by now and is not asked again yet.
+ */
 const fenceNow = (world: World, host: Host, server: Server): Outcome => {
+  if (!host.kernel.holding) server.waiting = [];
   switchSemiSync(world, host, server, false);
   return readOnly(server);
 };
