@@ -120,7 +120,8 @@ const onVipOff = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {
   if (outcome.ok) {
     stepDone(turn, 'vip-off', fencing.startedAt, outcome.detail);
     set(turn, { fencing: { ...fencing, vipOffId: null } });
-    return fencing.vipStayed ? fenceDatabaseAgain(turn) : undefined;
+    if (fencing.vipStayed) fenceDatabaseAgain(turn);
+    return;
   }
   noticeOnce(turn, 'alarm', 'vip-off', `the VIP could not be taken off, the guard is shut: ${outcome.detail}`);
   set(turn, { fencing: { ...fencing, vipStayed: true, vipOffRetryAt: turn.now + VIP_OFF_RETRY_MS } });
