@@ -99,14 +99,7 @@ const isCoolingDown = (turn: Turn, cause: string): boolean => {
   return true;
 };
 
-const whyKept = (turn: Turn): string => {
-  const { s, now } = turn;
-  const refusal = handoffRefusal({ ...s, handoff: null }, now, false);
-  if (refusal !== '') return refusal;
-  const flapping = s.holds.get('flapping');
-  if (flapping) return `flapping: ${flapping.why}`;
-  return '';
-};
+const whyKept = ({ s, now }: Turn): string => handoffRefusal({ ...s, handoff: null }, now, false);
 
 /** Semi-sync follows the standby: `off` is recorded before it is switched off, `on` after it was switched on. */
 export const considerSemiSync = (turn: Turn): void => {

@@ -2,7 +2,7 @@
 
 import { type Opening, startElection } from './election.js';
 import { lacksEvidence } from './evidence.js';
-import { brokenApplier, unfit, unfitToStand } from './fitness.js';
+import { brokenApplier, isNamed, unfit, unfitToStand } from './fitness.js';
 import { dropOrder } from './order.js';
 import { containsPosition } from './position.js';
 import { endStale, isBlind, isUncompared } from './stale.js';
@@ -25,7 +25,7 @@ export const considerCandidacy = (turn: Turn): void => {
   if (isBlind(turn, record?.servedTerm ?? 0, record?.sync ?? false) || isYielding(turn, opening)) return;
   if (isUncompared(turn)) return;
   holdIfBroken(turn);
-  const why = unfitToStand(turn.s, s.order !== null, s.order?.acceptLoss ?? false);
+  const why = unfitToStand(turn.s, now, s.order !== null, s.order?.acceptLoss ?? false);
   if (why !== '') return refuse(turn, why);
   if (lacksEvidence(turn)) return;
   startElection(turn, opening);
@@ -64,7 +64,7 @@ const findOpening = (s: NodeState, now: number): Opening | null => {
 const isYielding = (turn: Turn, opening: Opening): boolean => {
   const { s, now } = turn;
   const peer = livePeer(s, now);
-  const named = opening === 'released' && s.voter.released?.successor === s.config.self;
+  const named = opening === 'released' && isNamed(s, now);
   if (!peer || s.order || named || peer.unfit !== '' || unfit(s, now) !== '') return false;
   if (comesFirst(s, peer)) return false;
   if (s.yieldUntil === null) {

@@ -20,7 +20,7 @@ const OWN_HOLDS: readonly HoldName[] = [
   'fence',
 ];
 
-/** Holds that forbid moves to the other node only: the last owner may take its own place again. */
+/** Holds that forbid moves to the other node only, where its owner has not named this one: the last owner may take its own place again. */
 const MOVE_HOLDS: readonly HoldName[] = ['paused', 'flapping'];
 
 /** How long a broken channel may be broken before a standby counts as unfit. */
@@ -82,14 +82,21 @@ const unfitReplica = (s: NodeState, now: Instant): string => {
   return '';
 };
 
+/** The owner handed its term to this node, and has weighed what forbids moves. */
+export const isNamed = ({ voter, config }: NodeState, now: Instant): boolean => {
+  const { released, record } = voter;
+  return released?.term === record?.maxTerm && released?.successor === config.self && now < released.until;
+};
+
 /** What forbids this node's candidacy now, apart from promises. `acceptLoss`: only what no word can heal. */
-export const unfitToStand = (s: NodeState, order: boolean, acceptLoss: boolean): string => {
+export const unfitToStand = (s: NodeState, now: Instant, order: boolean, acceptLoss: boolean): string => {
   const basic = unfitToServe(s);
   if (basic !== '') return basic;
   if (!order) {
     for (const name of OWN_HOLDS) if (s.holds.has(name)) return `${name}: ${s.holds.get(name)?.why ?? ''}`;
     const own = lastServer(s) === null || lastServer(s) === s.config.self;
-    if (!own) for (const name of MOVE_HOLDS) if (s.holds.has(name)) return `${name}: ${s.holds.get(name)?.why ?? ''}`;
+    if (!own && !isNamed(s, now))
+      for (const name of MOVE_HOLDS) if (s.holds.has(name)) return `${name}: ${s.holds.get(name)?.why ?? ''}`;
   }
   if (order && !acceptLoss) {
     for (const name of ['quarantined', 'stale', 'loss', 'replication'] as const) {

@@ -22,15 +22,17 @@ export interface HandoffRequest {
   readonly wishId: number;
 }
 
-/** Why a planned move cannot begin; empty: it can. */
+/** Why a planned move cannot begin; empty: it can. `force`: also where only an operator may move anything. */
 export const handoffRefusal = (s: NodeState, now: number, force: boolean): string => {
   if (s.role !== 'active') return `${s.config.self} is ${s.role}, not active`;
   if (s.handoff) return 'a move is under way already';
   const peer = livePeer(s, now);
   if (!peer) return `${s.config.peer} is not heard`;
   if (peer.unfit !== '') return `${s.config.peer} is not fit: ${peer.unfit}`;
-  if (s.holds.has('paused') && !force) return 'the group is paused; run `vipctl resume` first';
-  return '';
+  if (force) return '';
+  if (s.holds.has('paused')) return 'the group is paused; run `vipctl resume` first';
+  const flapping = s.holds.get('flapping');
+  return flapping ? `flapping: ${flapping.why}` : '';
 };
 
 /** The pre-flight changes nothing, so the role stays `active` while it runs. */

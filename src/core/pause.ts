@@ -4,7 +4,7 @@ import type { Beat } from './message.js';
 import { NO_RECORD_YET, recordThenReply } from './recorded-reply.js';
 import type { NodeState } from './state.js';
 import { PAUSE_SLACK_MS } from './timing.js';
-import { journal, record, reply, set, type Turn, unhold } from './turn.js';
+import { hold, record, reply, set, type Turn, unhold } from './turn.js';
 import type { Instant, Pause, RecordedPause } from './types.js';
 
 /** `pause` and `resume`. In force at once, here and with the next BEAT there; answered when it is on disk. */
@@ -77,15 +77,10 @@ const applyPause = (turn: Turn): void => {
     return;
   }
   const pauseUntil = pause.leftMs < 0 ? null : Math.min(pause.since, turn.now) + pause.leftMs;
-  const holds = new Map(turn.s.holds).set('paused', {
-    name: 'paused',
-    why:
-      pauseUntil === null
-        ? 'paused by an operator; nothing moves by itself until `vipctl resume`'
-        : 'paused by an operator for a time; `vipctl resume` ends it sooner',
-    since: turn.now,
-    until: null,
-  });
-  if (!turn.s.holds.has('paused')) journal(turn, { kind: 'hold', cause: 'paused', text: 'paused by an operator' });
-  set(turn, { pauseUntil, holds });
+  const why =
+    pauseUntil === null
+      ? 'paused by an operator; nothing moves by itself until `vipctl resume`'
+      : 'paused by an operator for a time; `vipctl resume` ends it sooner';
+  hold(turn, 'paused', why);
+  set(turn, { pauseUntil });
 };

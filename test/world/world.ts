@@ -306,6 +306,7 @@ const runStep = (
   todo: Step,
   answer: (delay: number, event: Event) => void,
 ): void => {
+  if (todo.name === 'hook') log(world, h.name, `hooks of ${todo.phase}: ${todo.reason}`);
   if (todo.name === 'gather-evidence')
     answer(STEP_MS, { type: 'evidence', id, evidence: gather(world, h, todo.fencePeer) });
   if (h.hanging.has(todo.name)) return;
