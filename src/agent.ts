@@ -367,6 +367,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         credentials,
         check: config.mysql.check,
         killOnHang: config.mysql.killOnHang,
+        leavesSemiSync: config.mysql.semiSync !== 'manage',
         pollMs: Math.max(100, config.heartbeat.intervalMs),
         nowMs: boottimeMs,
         log: (level, fields, text) => log[level](fields, text),

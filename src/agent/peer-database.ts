@@ -36,6 +36,7 @@ export const createShutPeerDatabase =
       credentials,
       check: config.mysql.check,
       vipMayBeOn: true,
+      leavesSemiSync: config.mysql.semiSync !== 'manage',
       nowMs: now,
       log: () => undefined,
     });

@@ -111,7 +111,7 @@ const mysql = section({
   semi_sync: oneOf(['off', 'monitor', 'manage'])
     .prefault('manage')
     .describe(
-      'Semi-synchronous replication: left alone and not looked at, reported only, or switched on and off by vipd as the standby comes and goes.',
+      'Semi-synchronous replication: left alone and not looked at, reported only, or switched on and off by vipd as the standby comes and goes. Left alone it is switched off by a salvage, and by a fence that commits hold up which wait for a standby.',
     ),
 });
 
@@ -256,7 +256,7 @@ export const vipdShape = {
   guard: oneOf(['nftables', 'address'])
     .prefault('nftables')
     .describe(
-      "What shuts the VIP in the kernel when the lease runs out: a packet filter, or the address's own lifetime, which adds two seconds to each takeover.",
+      "What shuts the VIP in the kernel when the lease runs out: a packet filter, or the address's own lifetime, which adds two to three seconds to a takeover from a dead host.",
     ),
   moves: moves.prefault({}).describe('Keeps the VIP from moving too often.'),
   promotion: promotion.prefault({}).describe('What a standby must have before it becomes active.'),

@@ -40,6 +40,8 @@ export interface DatabaseOptions extends DatabaseSettings {
   readonly stallMs?: number;
   /** It is fenced from the other host, which cannot take its VIP off: its clients hear of whatever it lets go. */
   readonly vipMayBeOn?: true;
+  /** Semi-sync is another hand's: a fence leaves it in force, unless commits that wait for a standby hold it up. */
+  readonly leavesSemiSync?: boolean;
   readonly nowMs: () => number;
   readonly log: (
     level: 'debug' | 'info' | 'warn' | 'error',
@@ -188,6 +190,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       aside: aside.session,
       login: { target: options, credentials: settings.credentials },
       vipMayBeOn: options.vipMayBeOn === true,
+      leavesSemiSync: options.leavesSemiSync === true,
       nowMs: options.nowMs,
       signal: stepOptions.signal,
       progress: stepOptions.progress,

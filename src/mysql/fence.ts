@@ -25,32 +25,36 @@ const QUIET_LISTINGS = 2;
 const STABLE_READS = 3;
 /** A killed session that was idle is gone by then. */
 const GONE_MS = 1;
+const SEIZED = 'semi-sync is switched off, since commits that waited for a standby held it up';
 /** KILL of each session; a server with thousands is listed again. */
 const KILLS_PER_LISTING = 1_000;
 
 /**
  * Events and semi-sync off, read-only, sessions killed, verified. Where the VIP is off by now, commits that semi-sync
  * held back may be let go: their clients do not hear of them, and waiting for them would hold up read-only. Where it
- * may be on, the sessions that wait are killed first, which tells their clients nothing (tried on both families).
+ * may be on, the sessions that wait are killed first, which tells their clients nothing (tried on both families). So are
+ * they where semi-sync is not ours to switch off; only where that does not help is it switched off all the same.
  */
 export const fence = async (context: StepContext): Promise<Outcome> => {
-  const { flavour, command } = context;
+  const { flavour, command, leavesSemiSync } = context;
   if (flavour.events) await askCommand(context)(flavour.events.off);
   const offStalls = flavour.semiSync?.offStalls === true;
-  const acknowledged = (offStalls || context.vipMayBeOn) && (await readOnlyIfAcknowledged(context));
+  const killsFirst = offStalls || context.vipMayBeOn || leavesSemiSync;
+  const acknowledged = killsFirst && (await readOnlyIfAcknowledged(context));
   if (!acknowledged) {
     if (flavour.semiSync) await command.query(flavour.semiSync.off, SEMI_SYNC_OFF_MS);
     await makeReadOnly(context, FENCE_READ_ONLY_MS, true);
   }
-  const detail = await endSessions(context);
+  const ended = await endSessions(context);
   const position = await readStablePosition(context);
-  if (acknowledged && flavour.semiSync) {
+  if (acknowledged && flavour.semiSync && !leavesSemiSync) {
     const { off } = flavour.semiSync;
     const switched = command.query(off, SEMI_SYNC_OFF_MS);
     if (offStalls) context.leaveBehind(switched, off);
     else await switched;
   }
-  return { ok: true, detail, position };
+  const seized = leavesSemiSync && !acknowledged && flavour.semiSync !== undefined;
+  return { ok: true, detail: seized ? `${ended}; ${SEIZED}` : ended, position };
 };
 
 /** Whether read-only came through with semi-sync in force: then no commit waits for a standby that is gone. */

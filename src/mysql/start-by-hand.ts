@@ -20,6 +20,7 @@ export const startByHand = (
     login,
     signal,
     vipMayBeOn: false,
+    leavesSemiSync: true,
     nowMs,
     progress: () => undefined,
     leaveBehind: () => undefined,

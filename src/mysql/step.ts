@@ -17,6 +17,8 @@ export interface StepContext {
   readonly login: { readonly target: Target; readonly credentials: Credentials };
   /** The server is another host's, whose clients still reach it by its VIP for all that is known. */
   readonly vipMayBeOn: boolean;
+  /** Another hand switches semi-sync on and off. */
+  readonly leavesSemiSync: boolean;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   progress(text: string): void;

@@ -108,6 +108,7 @@ const fenceDatabase = async (config: KeptConfig): Promise<string> => {
     ...localTarget(config),
     credentials,
     check: config.mysql.check,
+    leavesSemiSync: config.mysql.semiSync !== 'manage',
     nowMs: boottimeMs,
     log: () => undefined,
   });
