@@ -3,6 +3,7 @@
 import { holdOf } from '../control/holds.js';
 import type { Moment } from '../control/moment.js';
 import {
+  type ChangeStatus,
   type ConfigStatus,
   type HookFailure,
   type HttpStatus,
@@ -12,6 +13,7 @@ import {
 } from '../control/status.js';
 import { unfit } from '../core/fitness.js';
 import { verdict } from '../core/health.js';
+import { ownerText } from '../core/peer.js';
 import type { NodeState } from '../core/state.js';
 import { peerHeard } from '../core/turn.js';
 import type { Instant } from '../core/types.js';
@@ -98,7 +100,7 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
       lag: lagStatus(s, facts),
       events: facts.events,
     },
-    lastChange: facts.changes.last(),
+    lastChange: lastChange(facts, s, active),
     counters: {
       framesAccepted: facts.counters.accepted ?? 0,
       framesDropped: dropCauses(facts.counters),
@@ -207,6 +209,22 @@ const peerStatus = (s: NodeState, facts: StatusFacts): NodeStatus => {
     progress: beat?.progress ?? '',
     since: beat ? facts.momentOf(heardAt - beat.sinceMs) : null,
   };
+};
+
+/** Since when and why the peer is active it tells itself: this node may have been started after that. */
+const lastChange = (facts: StatusFacts, s: NodeState, active: string | null): ChangeStatus | null => {
+  const last = facts.changes.last();
+  const { beat, heardAt } = s.peer;
+  const { peer } = s.config;
+  if (active !== peer || !beat) return last;
+  const change = {
+    node: peer,
+    from: 'promoting',
+    to: 'active',
+    cause: 'serving',
+    text: ownerText(peer, beat),
+  } as const;
+  return { ...change, at: facts.momentOf(heardAt - beat.sinceMs), steps: last?.node === peer ? last.steps : [] };
 };
 
 /** A standby hears a witness each second (POLL?), an owner with each BEAT. */

@@ -26,6 +26,7 @@ export const beatOf = (changes: Partial<Beat>): Beat => ({
   finalPosition: '',
   applied: '',
   sinceMs: 0,
+  because: 'none',
   wish: { id: 0, dryRun: false, force: false, timeoutMs: 0 },
   wishAnswer: { id: 0, outcome: 'none', text: '' },
   standbyVip: false,

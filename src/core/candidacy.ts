@@ -1,6 +1,6 @@
 /** When a standby should stand for election, and what it waits for before. */
 
-import { type Opening, startElection } from './election.js';
+import { startElection } from './election.js';
 import { lacksEvidence } from './evidence.js';
 import { brokenApplier, isNamed, unfit, unfitToStand } from './fitness.js';
 import { dropOrder } from './order.js';
@@ -9,6 +9,7 @@ import { endStale, isBlind, isUncompared } from './stale.js';
 import type { NodeState } from './state.js';
 import { keptLease, YIELD_INTERVALS } from './timing.js';
 import { hold, livePeer, noticeOnce, set, type Turn, vote } from './turn.js';
+import type { Opening } from './types.js';
 import { makeRecordByWord } from './voter.js';
 
 /** Looks whether this standby should stand for election now, and says once why not. */

@@ -13,11 +13,8 @@ import type { Election, NodeState } from './state.js';
 import { become, type Cause } from './table.js';
 import { countedLease, ELECTION_INTERVALS, fenceBudget, YIELD_INTERVALS } from './timing.js';
 import { isPairAlone, majority, noticeOnce, peerHeard, remoteVoters, send, set, type Turn, vote } from './turn.js';
-import type { Millis, Term, VoterName } from './types.js';
+import type { Millis, Opening, Term, VoterName } from './types.js';
 import { judge, onVote } from './voter.js';
-
-/** What gives a standby the right to ask. */
-export type Opening = Extract<Cause, 'promise-ran-out' | 'released' | 'no-owner' | 'ordered'>;
 
 /** A poll has no effect on anybody, so the role stays `standby` until a majority would grant the term. */
 export const startElection = (turn: Turn, opening: Opening): void => {

@@ -8,13 +8,13 @@ import { awaitsGrant, noteStandbyVipBeat, tellsStandbyVip } from './standby-vip.
 import type { NodeState, Ownership, SentBeat } from './state.js';
 import { countedLease, resendEvery } from './timing.js';
 import { isPairAlone, journal, majority, remoteVoters, send, set, type Turn, vote } from './turn.js';
-import type { Instant, Term, VoterName } from './types.js';
+import type { Instant, Opening, Term, VoterName } from './types.js';
 import { onServed } from './voter.js';
 
 /** BEATs remembered while unacknowledged: a lease's worth, and some. */
 const UNACKED_LIMIT = 16;
 
-export const newOwnership = (term: number, leaseUntil: number, reason: string): Ownership => ({
+export const newOwnership = (term: number, leaseUntil: number, reason: Opening): Ownership => ({
   term,
   leaseUntil,
   unacked: [],
@@ -102,6 +102,7 @@ export const composeBeat = (s: NodeState, now: number): Beat => {
     finalPosition: s.handoff?.finalPosition ?? '',
     applied: s.applied,
     sinceMs: now - s.roleSince,
+    because: s.owner?.reason ?? 'none',
     wish: s.wish?.wish ?? { id: 0, dryRun: false, force: false, timeoutMs: 0 },
     wishAnswer: s.wishAnswer,
     standbyVip: tellsStandbyVip(s, now),

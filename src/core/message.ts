@@ -1,6 +1,6 @@
 /** What members of a group say to each other; wire/ turns these into frames and back. */
 
-import type { Health, HoldName, Millis, Pause, Position, Term, VoterName } from './types.js';
+import type { Health, HoldName, Millis, Opening, Pause, Position, Term, VoterName } from './types.js';
 
 /** Roles as the field names them (RFC 9568: Active and Backup), with the steps between. */
 export const ROLES = [
@@ -54,6 +54,8 @@ export interface Beat {
   readonly applied: Position;
   /** How long the present role lasts. */
   readonly sinceMs: Millis;
+  /** Why it came to own the term; `none`: it owns none. */
+  readonly because: Opening | 'none';
   /** A planned move asked of the owner by an operator on this node; 0 none. */
   readonly wish: Wish;
   /** The owner's answer to the peer's wish. */

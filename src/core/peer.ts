@@ -9,7 +9,7 @@ import { isPlanned, noteOwner } from './owners.js';
 import { mergePause } from './pause.js';
 import { containsPosition } from './position.js';
 import { journal, reply, set, type Turn, unhold, vote } from './turn.js';
-import type { HoldName } from './types.js';
+import type { HoldName, VoterName } from './types.js';
 import { onBeat, onRelease } from './voter.js';
 
 export const onPeerBeat = (turn: Turn, beat: Beat): void => {
@@ -84,7 +84,7 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
       kind: 'notice',
       cause: 'owner',
       term: beat.term,
-      text: `${config.peer} is active with term ${beat.term}`,
+      text: ownerText(config.peer, beat),
     });
     set(turn, {
       peer: { ...turn.s.peer, release: null },
@@ -96,6 +96,10 @@ const onOwnerBeat = (turn: Turn, beat: Beat): void => {
   }
   for (const name of OVER_WITH_AN_OWNER) unhold(turn, name);
 };
+
+/** Who is active and why, for people. */
+export const ownerText = (name: VoterName, { term, because }: Beat): string =>
+  `${name} is active with term ${term}, because ${because}`;
 
 /** The peer's operator asks for a move: ours to decide while we are active. */
 const heedWish = (turn: Turn, beat: Beat): void => {

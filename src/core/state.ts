@@ -9,6 +9,7 @@ import type {
   HoldName,
   Instant,
   Millis,
+  Opening,
   Position,
   Term,
   VoterName,
@@ -175,7 +176,7 @@ export interface Ownership {
   readonly reopenStep: number | null;
   readonly reverseStep: number | null;
   readonly stepRetryAt: Instant;
-  readonly reason: string;
+  readonly reason: Opening;
 }
 
 export interface SentBeat {
@@ -196,7 +197,7 @@ export interface Election {
   readonly askAgain: ReadonlyMap<VoterName, Instant>;
   /** The newest term that served, as the answers have it. */
   readonly servedTerm: Term;
-  readonly reason: 'promise-ran-out' | 'released' | 'no-owner' | 'ordered';
+  readonly reason: Opening;
 }
 
 export interface Promotion {

@@ -19,6 +19,9 @@ export type Millis = number;
  */
 export type Position = string;
 
+/** What gives a standby the right to ask for a term; each is a cause of the transition table. */
+export type Opening = 'promise-ran-out' | 'released' | 'no-owner' | 'ordered';
+
 /** One verdict for a node; there are no weights. */
 export type Health = 'ok' | 'failed' | 'unknown';
 

@@ -29,6 +29,14 @@ it('a BEAT that tells of its term and asks for a longer lease has both written',
   expect(effects).toMatchObject([{ type: 'persist', record: { sync: false, maxLeaseMs: 2 * LEASE_MS } }]);
 });
 
+it('a BEAT that asks for a shorter lease takes nothing back of what a vote has promised', () => {
+  const voted = onVote(fresh(), 'db2', vote, 1_000).voter;
+  const renewed = onBeat(voted, 'db2', { ...BEAT, term: 5, leaseMs: LEASE_MS / 3 }, 1_010).voter;
+  expect(onVote(renewed, 'db1', { ...vote, term: 6 }, 1_000 + LEASE_MS - 1).effects).toMatchObject([
+    { message: { kind: 'vote', verdict: { granted: false, why: 'promised' } } },
+  ]);
+});
+
 describe('an answer that waits for a slow disk', () => {
   it('promises from when it is given', () => {
     const { voter, id } = askedToWrite();

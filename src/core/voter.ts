@@ -166,7 +166,8 @@ export const onBeat = (voter: VoterState, from: VoterName, beat: Beat, now: Inst
   const known = same && record.holder === from;
   const promised: VoterState = {
     ...heard.voter,
-    promiseUntil: now + beat.leaseMs,
+    // A BEAT that asks for less than a vote has promised takes nothing back: the owner counts on that.
+    promiseUntil: Math.max(heard.voter.promiseUntil, now + beat.leaseMs),
     released: null,
     // One that is still being promoted may have less than the last that served, whose commits are weighed by this.
     lastPosition: serves && beat.position !== '' ? beat.position : heard.voter.lastPosition,

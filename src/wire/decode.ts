@@ -5,7 +5,7 @@ import type { HoldName } from '../core/types.js';
 import * as body from './body.js';
 import { BufferReader } from './buffer-reader.js';
 import { type FrameHeader, NAME_MAX_BYTES } from './layout.js';
-import { HEALTHS, HOLDS, REFUSALS, ROLES, WISH_OUTCOMES } from './tables.js';
+import { HEALTHS, HOLDS, OPENINGS, REFUSALS, ROLES, WISH_OUTCOMES } from './tables.js';
 import { WireError } from './wire-error.js';
 
 /** The kinds that carry a message of the core's. */
@@ -63,6 +63,7 @@ const decodeBeat = (reader: BufferReader, term: number): Beat => {
   const health = reader.oneOf(HEALTHS);
   const lagMs = reader.millisOrNone();
   const sinceMs = reader.millis();
+  const because = reader.oneOf(OPENINGS);
   const pause = { version: reader.count(), on: (flags & body.PAUSED) !== 0, leftMs: reader.millisOrNone() };
   const wish = {
     id: reader.count(),
@@ -104,6 +105,7 @@ const decodeBeat = (reader: BufferReader, term: number): Beat => {
     finalPosition,
     applied,
     sinceMs,
+    because,
     wish,
     wishAnswer,
     standbyVip: (flags & body.STANDBY_VIP) !== 0,

@@ -17,7 +17,7 @@ import {
   readHeader,
   writeHeader,
 } from './layout.js';
-import { HEALTHS, HOLDS, type NumberTable, REFUSALS, ROLES, WISH_OUTCOMES } from './tables.js';
+import { HEALTHS, HOLDS, type NumberTable, OPENINGS, REFUSALS, ROLES, WISH_OUTCOMES } from './tables.js';
 import { WireError } from './wire-error.js';
 
 const names = encodeAddress({ group: 'orders', sender: 'db1', addressee: 'db2' });
@@ -75,6 +75,7 @@ const beat: fc.Arbitrary<Beat> = fc.record({
   finalPosition: position,
   applied: position,
   sinceMs: millis,
+  because: oneOf(OPENINGS),
   wish: fc.record({ id: count, dryRun: fc.boolean(), force: fc.boolean(), timeoutMs: millis }),
   wishAnswer: fc.record({ id: count, outcome: oneOf(WISH_OUTCOMES), text: text(body.WISH_TEXT_MAX_BYTES) }),
   standbyVip: fc.boolean(),

@@ -4,7 +4,7 @@ import type { Beat, Message, Release, Verdict } from '../core/message.js';
 import * as body from './body.js';
 import type { BufferWriter } from './buffer-writer.js';
 import { NAME_MAX_BYTES } from './layout.js';
-import { HEALTHS, HOLDS, REFUSALS, ROLES, WISH_OUTCOMES } from './tables.js';
+import { HEALTHS, HOLDS, OPENINGS, REFUSALS, ROLES, WISH_OUTCOMES } from './tables.js';
 import { WireError } from './wire-error.js';
 
 /**
@@ -62,6 +62,7 @@ const encodeBeat = (writer: BufferWriter, beat: Beat): void => {
   writer.oneOf(HEALTHS, beat.health);
   writer.millisOrNone(beat.lagMs);
   writer.millis(beat.sinceMs);
+  writer.oneOf(OPENINGS, beat.because);
   writer.count(beat.pause.version);
   writer.millisOrNone(beat.pause.leftMs);
   writer.count(beat.wish.id);

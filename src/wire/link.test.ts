@@ -36,6 +36,7 @@ const MESSAGES: readonly Message[] = [
     finalPosition: 'mariadb:0-1-42',
     applied: '',
     sinceMs: 1000.5,
+    because: 'released',
     wish: { id: 1, dryRun: false, force: true, timeoutMs: 1000 },
     wishAnswer: { id: 1, outcome: 'running', text: 'on its way' },
     standbyVip: true,

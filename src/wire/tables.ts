@@ -1,6 +1,6 @@
 /** The numbers that stand for names on the wire. They are part of the format: never change one, only add. */
 
-import type { Message, Refusal, Role, WishAnswer } from '../core/message.js';
+import type { Beat, Message, Refusal, Role, WishAnswer } from '../core/message.js';
 import type { Health, HoldName } from '../core/types.js';
 
 /** Names and their numbers, both ways. */
@@ -63,6 +63,14 @@ export const HOLDS = table<HoldName>({
   stranger: 14,
   'no-record': 15,
   fence: 16,
+});
+
+export const OPENINGS = table<Beat['because']>({
+  none: 1,
+  'promise-ran-out': 2,
+  released: 3,
+  'no-owner': 4,
+  ordered: 5,
 });
 
 export const REFUSALS = table<Refusal>({

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import type { Beat, Message, Verdict } from '../../src/core/message.js';
-import { HEALTHS, HOLDS, type NumberTable, REFUSALS, ROLES, WISH_OUTCOMES } from '../../src/wire/tables.js';
+import { HEALTHS, HOLDS, type NumberTable, OPENINGS, REFUSALS, ROLES, WISH_OUTCOMES } from '../../src/wire/tables.js';
 
 export const NAMES = ['db1', 'db2', 'w1', 'w2', 'w3', ''] as const;
 
@@ -61,6 +61,7 @@ const beat: fc.Arbitrary<Beat> = fc.record({
   finalPosition: fc.oneof({ weight: 4, arbitrary: fc.constant('') }, { weight: 1, arbitrary: position }),
   applied: position,
   sinceMs: millis,
+  because: namesIn(OPENINGS),
   wish: fc.record({ id: term, dryRun: fc.boolean(), force: fc.boolean(), timeoutMs: millis }),
   wishAnswer: fc.record({ id: term, outcome: namesIn(WISH_OUTCOMES), text: fc.string({ maxLength: 20 }) }),
   standbyVip: fc.boolean(),

@@ -81,7 +81,7 @@ describe('a new active', () => {
     from: 'promoting',
     to: 'active',
     cause: 'x',
-    text: 'y',
+    text: 'active with term 1, because y',
     steps: [],
   } as const;
   const told = { active: 'db1', lastChange: change, nodes: [{ ...db1, since: moment(5_000) }, db2] };
@@ -93,7 +93,7 @@ describe('a new active', () => {
   it.each([
     ['who is active', { active: null }],
     ['since when', { nodes: [db1, db2] }],
-    ['why', { lastChange: { ...change, text: '' } }],
+    ['why', { lastChange: { ...change, text: 'active with term 1' } }],
   ])('of which a node does not tell %s is found', (_what, part) => {
     expect(untold([look('db2', 3_900, { ...told, ...part })], journals)).toHaveLength(1);
   });

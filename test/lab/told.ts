@@ -97,13 +97,17 @@ const movedOn = (journals: Journals, opened: HistoryEntry, ms: number): boolean 
 const tellsActive = (look: Look, node: NodeName, changedAt: number): boolean => {
   const { active, lastChange } = look.status;
   const since = Date.parse(nodeIn(look, node)?.since?.wall ?? '');
+  const isNear = (ms: number): boolean => Math.abs(ms - changedAt) < TOLD_WITHIN_MS;
   return (
     active === node &&
     lastChange?.node === node &&
-    lastChange.text !== '' &&
-    Math.abs(since - changedAt) < TOLD_WITHIN_MS
+    // An undone move tells on the active alone why it was undone.
+    (look.by === node ? lastChange.text !== '' && isNear(Date.parse(lastChange.at.wall)) : isReason(lastChange.text)) &&
+    isNear(since)
   );
 };
+
+const isReason = (text: string): boolean => /because (?!none)/.test(text);
 
 /** What was not told in time, by either node: who is active, since when and why, and every hold. Pure. */
 export const untold = (looks: readonly Look[], journals: Journals): readonly string[] => [

@@ -41,7 +41,8 @@ inSandbox('test/survival/status.lab.test.ts', () => {
     const telling = status.nodes.find(({ name }) => name === active);
     expect(Math.abs((telling?.since?.bootMs ?? 0) - becameAt)).toBeLessThan(TOLD_WITHIN_MS);
     expect(status.lastChange?.node).toBe(active);
-    expect(status.lastChange?.text).not.toBe('');
+    expect(status.lastChange?.text).toMatch(/because (?!none)/);
+    expect(Math.abs((status.lastChange?.at.bootMs ?? 0) - becameAt)).toBeLessThan(TOLD_WITHIN_MS);
   };
 
   const becameActiveAt = async (node: NodeName): Promise<number> => {
@@ -72,6 +73,18 @@ inSandbox('test/survival/status.lab.test.ts', () => {
     expect(lastChange?.text).toMatch(/promise-ran-out|silent/);
     lab.agent[dead].start();
     await untilActive(lab, next);
+    await untilPair(lab);
+  });
+
+  it('tells it by a standby too whose agent was started long after', async () => {
+    const standby = peerOf(active);
+    const at = await becameActiveAt(active);
+    await lab.agent[standby].stop('SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 2 * TOLD_WITHIN_MS));
+    lab.agent[standby].start();
+    const { lastChange } = await untilTold(standby, (one) => one.lastChange?.node === active, `that ${active} serves`);
+    expect(Math.abs((lastChange?.at.bootMs ?? 0) - at)).toBeLessThan(TOLD_WITHIN_MS);
+    expect(lastChange?.text).toContain('because promise-ran-out');
     await untilPair(lab);
   });
 
