@@ -327,26 +327,38 @@ export const createAgent = (options: AgentOptions): Agent => {
       })
     : null;
 
-  const leaveAgent = (failed: boolean): void =>
+  const leaveAgent = (failed: boolean): void => {
+    let hooksDone: Promise<void> | undefined;
     leave({
       vipsOff: () => [vipOff(), standbyVipOff()],
       stop: [
         loop.stop,
         () => service.stopping('leaving'),
         checks.stop,
-        () => steps?.cancelAll(),
+        () => {
+          if (failed) steps?.cancelAll();
+          else hooksDone = steps?.finishHooks();
+        },
         stopSalvage,
         divergenceKeeper.stop,
         positions.stop,
         heartbeats.close,
       ],
-      close: [() => channel?.close(), () => database?.stop(), control.close, journal.close, async () => http?.close()],
+      close: [
+        () => hooksDone,
+        () => channel?.close(),
+        () => database?.stop(),
+        control.close,
+        journal.close,
+        async () => http?.close(),
+      ],
       gone: () => {
         address.close();
         standbyAddress?.close();
         options.onExit(failed);
       },
     });
+  };
 
   let stops = 0;
   return {

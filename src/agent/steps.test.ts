@@ -148,3 +148,40 @@ describe('evidence', () => {
     expect(await gather(true)).toEqual([]);
   });
 });
+
+describe('an orderly stop', () => {
+  it('lets hooks run to their end, and gives everything else up', async () => {
+    const given: Record<string, AbortSignal | undefined> = {};
+    let end = (): void => undefined;
+    const steps = createSteps({
+      ...UNUSED,
+      database: {
+        run: async (step, { signal }) => {
+          given[step.name] = signal;
+          return new Promise(() => undefined);
+        },
+      },
+      hooks: {
+        run: async (_facts, signal) => {
+          given.hook = signal;
+          await new Promise<void>((resolve) => {
+            end = resolve;
+          });
+          return { ok: true, detail: 'done', ran: [] };
+        },
+      },
+      onHook: () => undefined,
+      emit: () => undefined,
+    });
+    steps.run(1, { name: 'database-fence' });
+    steps.run(2, { name: 'hook', phase: 'post-demote', term: 1, role: 'standby', reason: 'stop' });
+    let finished = false;
+    const all = steps.finishHooks().then(() => {
+      finished = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([given['database-fence']?.aborted, given.hook?.aborted, finished]).toEqual([true, false, false]);
+    end();
+    await all;
+  });
+});

@@ -38,7 +38,12 @@ export interface Steps {
   readonly run: (id: number, step: Step) => void;
   readonly cancel: (id: number) => void;
   readonly cancelAll: () => void;
+  /** For an orderly stop: all but the hooks are cancelled; resolves once those have ended, or were given up after a while. */
+  readonly finishHooks: () => Promise<void>;
 }
+
+/** Below `TimeoutStopSec` of the unit, of which the handoff has taken its part. */
+const FINISH_HOOKS_MS: Millis = 20_000;
 
 /** Above every deadline that a step has of its own: one that forgets to end is ended. */
 const LAST_RESORT_MS: Millis = 3_600_000;
@@ -47,7 +52,10 @@ const LAST_RESORT_MS: Millis = 3_600_000;
 const TAKEOVER_ANSWER_MS: Millis = 25;
 
 export const createSteps = (options: StepsOptions): Steps => {
-  const running = new Map<number, AbortController>();
+  const running = new Map<number, Running>();
+  const abortAll = (which: (one: Running) => boolean): void => {
+    for (const one of running.values()) if (which(one)) one.controller.abort();
+  };
 
   const begin = async (id: number, step: Step, signal: AbortSignal): Promise<void> => {
     const outcome = await withLastResort(step.name, perform(options, id, step, signal)).catch(
@@ -63,15 +71,26 @@ export const createSteps = (options: StepsOptions): Steps => {
   return {
     run: (id, step) => {
       const controller = new AbortController();
-      running.set(id, controller);
-      void begin(id, step, controller.signal);
+      const isHook = step.name === 'hook';
+      running.set(id, { controller, isHook, ended: begin(id, step, controller.signal) });
     },
-    cancel: (id) => running.get(id)?.abort(),
-    cancelAll: () => {
-      for (const controller of running.values()) controller.abort();
+    cancel: (id) => running.get(id)?.controller.abort(),
+    cancelAll: () => abortAll(() => true),
+    finishHooks: async () => {
+      abortAll(({ isHook }) => !isHook);
+      const hooks = [...running.values()].filter(({ isHook }) => isHook);
+      const giveUp = setTimeout(() => abortAll(({ isHook }) => isHook), FINISH_HOOKS_MS);
+      await Promise.all(hooks.map(({ ended }) => ended));
+      clearTimeout(giveUp);
     },
   };
 };
+
+interface Running {
+  readonly controller: AbortController;
+  readonly isHook: boolean;
+  readonly ended: Promise<void>;
+}
 
 const perform = async (options: StepsOptions, id: number, step: Step, signal: AbortSignal): Promise<Outcome> => {
   switch (step.name) {

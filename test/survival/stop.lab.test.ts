@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { activeNode } from '../lab/checks.js';
 import { attempt } from '../lab/command.js';
@@ -10,6 +10,9 @@ import { type NodeName, on } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
 import { CALM, holdsVip, isReadOnly, PATIENCE_MS, said, untilActive, untilEnded, untilPair } from './ground.js';
 
+/** Takes longer than all the rest of a stop. */
+const HOOKS = { 'post-demote/10-tell': '#!/bin/sh\nsleep 1\necho "$VIPD_NODE" > "$(dirname "$0")/../told"\n' };
+
 /** A unit's TimeoutStopSec is far above; an operator who waits longer than this for a stop wonders. */
 const STOP_LIMIT_MS = 5_000;
 
@@ -18,7 +21,7 @@ inSandbox('test/survival/stop.lab.test.ts', () => {
   let active: NodeName;
   let standby: NodeName;
   beforeEach(async () => {
-    lab = await createLab(CALM);
+    lab = await createLab({ ...CALM, hooks: HOOKS });
     await untilPair(lab);
     active = await activeNode(lab);
     standby = peerOf(active);
@@ -44,6 +47,8 @@ inSandbox('test/survival/stop.lab.test.ts', () => {
       expect(said(lab.agent[active]).join('\n')).toMatch(
         /active -> handing-off: asked to stop, and the standby is fit/,
       );
+      // Its hooks were let run to their end.
+      expect(await readFile(join(lab.files[active].hooksDirectory, 'told'), 'utf8')).toBe(`${active}\n`);
       const moves = (await lab.journal(standby)).filter(({ to }) => to === 'active');
       expect(moves.at(-1)?.text).toContain('because released');
       lab.agent[active].start();
