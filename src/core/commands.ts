@@ -26,16 +26,20 @@ export const onCommand = (turn: Turn, id: number, command: Command): void => {
   }
 };
 
+const REFUSED = { switchover: 'no switchover', promote: 'no promotion' } as const;
+
+const refuse = (turn: Turn, id: number, what: keyof typeof REFUSED, why: string): void => {
+  journal(turn, { kind: 'refusal', cause: what, text: `${REFUSED[what]}: ${why}` });
+  reply(turn, id, true, false, why);
+};
+
 const onSwitchover = (turn: Turn, id: number, command: Extract<Command, { name: 'switchover' }>): void => {
   const { s, now } = turn;
   const { dryRun, force, timeoutMs } = command;
   const peer = livePeer(s, now);
   if (s.role !== 'active' && peer?.owner && peer.role === 'active') return carryWish(turn, id, command);
   const refusal = handoffRefusal(s, now, force);
-  if (refusal !== '') {
-    journal(turn, { kind: 'refusal', cause: 'switchover', text: `no switchover: ${refusal}` });
-    return reply(turn, id, true, false, refusal);
-  }
+  if (refusal !== '') return refuse(turn, id, 'switchover', refusal);
   startHandoff(turn, {
     cause: 'switchover',
     detail: `asked on ${s.config.self}`,
@@ -50,7 +54,7 @@ const onSwitchover = (turn: Turn, id: number, command: Extract<Command, { name: 
 /** Said on the standby: the owner decides, and its answer comes back in a BEAT. */
 const carryWish = (turn: Turn, id: number, command: Extract<Command, { name: 'switchover' }>): void => {
   const { s, now } = turn;
-  if (s.wish) return reply(turn, id, true, false, 'a switchover asked here is under way already');
+  if (s.wish) return refuse(turn, id, 'switchover', 'a switchover asked here is under way already');
   const { dryRun, force, timeoutMs } = command;
   // Unlike any number used since the peer's last start, and in the frame's range.
   const wishId = 1 + (Math.floor(now * 1000) % 0x7fff_ffff);
@@ -78,10 +82,10 @@ const onPromote = (turn: Turn, id: number, acceptLoss: boolean): void => {
     return reply(turn, id, true, true, `${s.config.self} is active already`);
   const peer = livePeer(s, now);
   if (peer?.owner)
-    return reply(turn, id, true, false, `${s.config.peer} is ${peer.role} and heard; use \`vipctl switchover\``);
+    return refuse(turn, id, 'promote', `${s.config.peer} is ${peer.role} and heard; use \`vipctl switchover\``);
   if (s.role !== 'standby')
-    return reply(turn, id, true, false, `${s.config.self} is ${s.role}; try again when it is standby`);
-  if (s.order) return reply(turn, id, true, false, 'a promotion is under way already');
+    return refuse(turn, id, 'promote', `${s.config.self} is ${s.role}; try again when it is standby`);
+  if (s.order) return refuse(turn, id, 'promote', 'a promotion is under way already');
   journal(turn, {
     kind: 'notice',
     cause: 'promote',

@@ -107,7 +107,14 @@ const heedWish = (turn: Turn, beat: Beat): void => {
   const { wish } = beat;
   if (wish.id === 0 || wish.id === s.wishAnswer.id) return;
   const refusal = handoffRefusal(s, now, wish.force);
-  if (refusal !== '') return set(turn, { wishAnswer: { id: wish.id, outcome: 'refused', text: refusal } });
+  if (refusal !== '') {
+    journal(turn, {
+      kind: 'refusal',
+      cause: 'switchover',
+      text: `no switchover, asked on ${s.config.peer}: ${refusal}`,
+    });
+    return set(turn, { wishAnswer: { id: wish.id, outcome: 'refused', text: refusal } });
+  }
   startHandoff(turn, {
     cause: 'switchover',
     detail: `asked on ${s.config.peer}`,
