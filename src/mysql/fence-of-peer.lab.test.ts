@@ -3,13 +3,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   type Cleanup,
+  commitThatWaits,
   count,
   EVERY_KIND,
   eventually,
-  openClient,
   runCleanup,
   startPair,
-  waitsForSemiSync,
   watch,
 } from './lab.fixture.js';
 
@@ -21,13 +20,7 @@ describe.each(EVERY_KIND)('$title', (kind) => {
     const { active, standby } = await startPair(cleanup, kind);
     const { run } = watch(cleanup, active, { vipMayBeOn: true });
     expect(await run({ name: 'database-semi-sync', on: true })).toMatchObject({ ok: true });
-    await standby.sql(kind.stopReplica);
-    const client = await openClient(cleanup, active);
-    const told = client.query('INSERT INTO orders (v) VALUES (1)').then(
-      () => 'safe',
-      () => 'nothing',
-    );
-    await eventually(() => waitsForSemiSync(active));
+    const { told } = await commitThatWaits(cleanup, active, standby);
     expect(await run({ name: 'database-fence' })).toMatchObject({ ok: true });
     expect(await told).toBe('nothing');
     const has = await count(standby);

@@ -1,16 +1,7 @@
 /** Semi-sync that an operator or another program switches on and off (`mysql.semi_sync: off` and `monitor`), in a fence. */
 
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  type Cleanup,
-  EVERY_KIND,
-  eventually,
-  openClient,
-  runCleanup,
-  startPair,
-  waitsForSemiSync,
-  watch,
-} from './lab.fixture.js';
+import { type Cleanup, commitThatWaits, EVERY_KIND, runCleanup, startPair, watch } from './lab.fixture.js';
 
 const cleanup: Cleanup = [];
 afterEach(() => runCleanup(cleanup));
@@ -31,13 +22,7 @@ describe.each(EVERY_KIND)('$title', (kind) => {
     const { active, standby } = await startPair(cleanup, kind);
     const { run } = watch(cleanup, active, { leavesSemiSync: true });
     expect(await run({ name: 'database-semi-sync', on: true })).toMatchObject({ ok: true });
-    await standby.sql(kind.stopReplica);
-    const client = await openClient(cleanup, active);
-    const told = client.query('INSERT INTO orders (v) VALUES (1)').then(
-      () => 'safe',
-      () => 'nothing',
-    );
-    await eventually(() => waitsForSemiSync(active));
+    const { told } = await commitThatWaits(cleanup, active, standby);
     expect(await run({ name: 'database-fence' })).toMatchObject({ ok: true });
     expect(await told).toBe('nothing');
     const [row] = await active.sql('SELECT @@read_only AS r');

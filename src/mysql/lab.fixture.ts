@@ -195,6 +195,22 @@ export const openClient = async (
   };
 };
 
+/** A client's INSERT that has begun to wait for the standby, whose receiver is stopped; and what the client is told at last. */
+export const commitThatWaits = async (
+  cleanup: Cleanup,
+  active: Server,
+  standby: Server,
+): Promise<{ readonly told: Promise<'safe' | 'nothing'> }> => {
+  await standby.sql(standby.kind.stopReplica);
+  const client = await openClient(cleanup, active);
+  const told = client.query('INSERT INTO orders (v) VALUES (1)').then(
+    () => 'safe' as const,
+    () => 'nothing' as const,
+  );
+  await eventually(() => waitsForSemiSync(active));
+  return { told };
+};
+
 export interface Load {
   /** Rows whose INSERT was acknowledged. */
   readonly acknowledged: number;
