@@ -58,7 +58,13 @@ export const createLinks = (options: LinksOptions): Links => {
   let closed = false;
 
   const login = async (name: LinkName, deadlineMs: number): Promise<Link> => {
-    const link = await openLink(options.target, credentials, deadlineMs);
+    const account = credentials;
+    const link = await openLink(options.target, account, deadlineMs);
+    if (account !== credentials) {
+      // Of another account by now: a fence would take it for a client's, and kill it.
+      link.session.destroy();
+      return login(name, deadlineMs);
+    }
     try {
       for (const statement of link.flavour.sessionSetup) await link.session.query(statement, deadlineMs);
       if (closed) throw new DatabaseError('lost', 0, 'the agent is closing its connections');
