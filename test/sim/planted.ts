@@ -116,8 +116,8 @@ export const PLANTED: readonly PlantedFault[] = [
     patches: [
       patch(
         'voter.js',
-        'promiseUntil: now + beat.leaseMs',
-        "promiseUntil: now + beat.leaseMs / (voter.name === 'w1' ? 2 : 1)",
+        'heard.voter.promiseUntil, now + beat.leaseMs',
+        "heard.voter.promiseUntil, now + beat.leaseMs / (voter.name === 'w1' ? 2 : 1)",
       ),
     ],
   },
