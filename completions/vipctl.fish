@@ -31,7 +31,7 @@ complete -c vipctl -n '__fish_seen_subcommand_from history' -s h -l help -d 'dis
 complete -c vipctl -n '__fish_seen_subcommand_from explain' -s h -l help -d 'display help for command'
 complete -c vipctl -n '__fish_seen_subcommand_from is-active' -s h -l help -d 'display help for command'
 complete -c vipctl -n '__fish_seen_subcommand_from switchover' -l dry-run -d 'say what would happen and what would stop it; change nothing'
-complete -c vipctl -n '__fish_seen_subcommand_from switchover' -l force -d 'kill the statements and sessions that block it'
+complete -c vipctl -n '__fish_seen_subcommand_from switchover' -l force -d 'kill the statements and sessions that block it, and move although the group is paused or "flapping"'
 complete -c vipctl -n '__fish_seen_subcommand_from switchover' -l timeout -x -d 'undo it if it takes longer'
 complete -c vipctl -n '__fish_seen_subcommand_from switchover' -s h -l help -d 'display help for command'
 complete -c vipctl -n '__fish_seen_subcommand_from promote' -l accept-loss -d 'even if commits are lost; without it, says which'

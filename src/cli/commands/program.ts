@@ -146,7 +146,10 @@ const addMoves = (program: Command, withAgent: WithAgent): void => {
     .command('switchover')
     .description('planned move to the standby; prints each step and the write outage')
     .option('--dry-run', 'say what would happen and what would stop it; change nothing')
-    .option('--force', 'kill the statements and sessions that block it')
+    .option(
+      '--force',
+      'kill the statements and sessions that block it, and move although the group is paused or "flapping"',
+    )
     .addOption(
       new Option('--timeout <duration>', 'undo it if it takes longer')
         .argParser(durationUpTo(MAX_OPERATION_MS))
