@@ -287,7 +287,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
 
     on: async (until) => {
       leaseUntil = until;
-      if (guard && !guard.openUntil(until)) return { ok: false, detail: 'the lease was too short to open the guard' };
+      if (now() >= until || (guard && !guard.openUntil(until)))
+        return { ok: false, detail: 'the lease was too short to open the guard' };
       holding = true;
       since = now();
       refreshedAt = now();
@@ -320,7 +321,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         };
       } catch (cause) {
         error = messageOf(cause);
-        return { ok: false, detail: error };
+        return { ok: false, detail: guard ? `${error}${shut ? '; the guard is shut' : ''}` : error };
       }
     },
 
@@ -331,7 +332,8 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       if (refreshed === 'shut') return false;
       // The notice of it is still on its way: a restart of nftables.service flushes twice.
       if (refreshed === 'gone') onGuardGone();
-      if (now() - refreshedAt >= refreshMs) {
+      // A lifetime begun after the lease's end would outlast the voters' promise, which `guard: address` lives by.
+      if (now() < until && now() - refreshedAt >= refreshMs) {
         refreshedAt = now();
         void refreshLifetimes();
       }

@@ -41,8 +41,8 @@ describe('check-config', () => {
   test('says what a guard by address costs', () => {
     const { status, report } = check(`${fixture.agentYaml}guard: address\n`);
     expect(status).toBe(0);
-    expect(report).toContain('lease      100ms × 3 = 300ms; a takeover waits 3s');
-    expect(report).toContain('vipd.yaml:20:8: guard: adds 2700ms to each takeover');
+    expect(report).toContain('lease      100ms × 3 = 300ms; a takeover waits 2900ms');
+    expect(report).toContain('vipd.yaml:20:8: guard: adds 2600ms to each takeover');
   });
 
   test("knows a witness's file by itself", () => {
@@ -119,6 +119,6 @@ describe('what the core is told', () => {
   });
 
   test('asks for longer promises where only the address guards', () => {
-    expect(coreConfig(`${fixture.agentYaml}guard: address\n`)).toMatchObject({ leaseMs: 300, promiseMs: 3_000 });
+    expect(coreConfig(`${fixture.agentYaml}guard: address\n`)).toMatchObject({ leaseMs: 300, promiseMs: 2_900 });
   });
 });

@@ -123,7 +123,7 @@ const onVipOff = (turn: Turn, fencing: Fencing, outcome: Outcome): void => {
     if (fencing.vipStayed) fenceDatabaseAgain(turn);
     return;
   }
-  noticeOnce(turn, 'alarm', 'vip-off', `the VIP could not be taken off, the guard is shut: ${outcome.detail}`);
+  noticeOnce(turn, 'alarm', 'vip-off', `the VIP could not be taken off: ${outcome.detail}`);
   set(turn, { fencing: { ...fencing, vipStayed: true, vipOffRetryAt: turn.now + VIP_OFF_RETRY_MS } });
 };
 

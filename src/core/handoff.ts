@@ -102,15 +102,22 @@ export const onHandoffOutcome = (turn: Turn, id: number, outcome: Outcome): bool
 const onPreflight = (turn: Turn, handoff: Handoff, outcome: Outcome): void => {
   stepDone(turn, 'preflight', handoff.phaseSince, outcome.detail);
   const refusal =
-    outcome.ok || handoff.force
-      ? handoffRefusal({ ...turn.s, handoff: null }, turn.now, handoff.force)
-      : outcome.detail;
+    outcome.ok || handoff.force ? lateRefusal({ ...turn.s, handoff: null }, turn.now, handoff) : outcome.detail;
   if (refusal !== '') return refuse(turn, handoff, refusal);
   if (handoff.dryRun) {
     set(turn, { handoff: null });
     return conclude(turn, handoff, 'done', `nothing stands in the way of a switchover to ${turn.s.config.peer}`);
   }
   begin(turn, handoff);
+};
+
+/** What stands in the way once the pre-flight is over: the node, or a standby so far behind that writes would wait for long. */
+const lateRefusal = (s: NodeState, now: number, { force, timeoutMs }: Handoff): string => {
+  const refusal = handoffRefusal(s, now, force);
+  const lagMs = livePeer(s, now)?.lagMs ?? 0;
+  if (refusal !== '' || force || lagMs <= timeoutMs / 2) return refusal;
+  const behind = `${s.config.peer} is ${Math.round(lagMs / 1_000)} s behind, and writes would wait until it has caught up`;
+  return `${behind}; wait for it, or give the move more time than ${timeoutMs / 1_000} s (--timeout)`;
 };
 
 const refuse = (turn: Turn, handoff: Handoff, why: string): void => {

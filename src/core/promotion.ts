@@ -139,15 +139,20 @@ const weighLoss = (turn: Turn, position: Position): void => {
   const { lossMs, text } = weigh(turn.s, promotion, position, turn.now);
   set(turn, { promotion: { ...promotion, lossMs } });
   if (lossMs === 0) journal(turn, { kind: 'step', cause: 'loss', text });
-  else if (promotion.acceptLoss)
-    journal(turn, { kind: 'alarm', cause: 'loss', text: `${text}; accepted by the operator` });
-  else if (config.maxLossMs === 'any' || lossMs <= config.maxLossMs) {
-    journal(turn, { kind: 'alarm', cause: 'loss', text: `${text}; accepted (promotion.max_loss)` });
-  } else {
+  else if (promotion.acceptLoss) announceLoss(turn, `${text}; accepted by the operator`);
+  else if (config.maxLossMs === 'any' || lossMs <= config.maxLossMs)
+    announceLoss(turn, `${text}; accepted (promotion.max_loss)`);
+  else {
     const remedy = `start ${config.peer}, or run \`vipctl promote --accept-loss\``;
     return fail(turn, 'loss', `${text}, more than promotion.max_loss allows; ${remedy}`, true);
   }
   prepared(turn);
+};
+
+/** Whoever asked for the promotion reads it before it is done. */
+const announceLoss = (turn: Turn, text: string): void => {
+  journal(turn, { kind: 'alarm', cause: 'loss', text });
+  if (turn.s.order) reply(turn, turn.s.order.commandId, false, true, text);
 };
 
 /** Only the operator can mend it; anything else may pass by itself. */

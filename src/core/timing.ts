@@ -18,10 +18,14 @@ export const keptLease = (leaseMs: Millis): Millis => leaseMs * (1 + CLOCK_DRIFT
 export const addressLifetimeSeconds = (leaseMs: Millis): number => Math.ceil(leaseMs / 1_000) + 1;
 
 /** The kernel takes an address off up to this much late: measured, a quarter of a second. */
-const ADDRESS_LATE_MS = 1_000;
+const ADDRESS_LATE_MS = 500;
 
-/** What voters are asked to promise where only the lifetimes of the addresses stand behind the lease. */
-export const addressPromiseMs = (leaseMs: Millis): Millis => addressLifetimeSeconds(leaseMs) * 1_000 + ADDRESS_LATE_MS;
+/**
+ * What voters are asked to promise where only the lifetimes of the addresses stand behind the lease: one may be put on, or
+ * given a new lifetime, in the lease's last moment.
+ */
+export const addressPromiseMs = (leaseMs: Millis): Millis =>
+  Math.ceil((leaseMs + keptLease(addressLifetimeSeconds(leaseMs) * 1_000 + ADDRESS_LATE_MS)) / 100) * 100;
 
 /** Fencing begins this long before the lease ends, so that it is over in time. */
 export const fenceBudget = (leaseMs: Millis): Millis => Math.min(10, leaseMs / 20);

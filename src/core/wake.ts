@@ -3,7 +3,7 @@
 import { unackedVoters } from './lease.js';
 import { peerFenceUntil } from './peer-fence.js';
 import { standbyVipTimes } from './standby-vip.js';
-import type { NodeState } from './state.js';
+import type { Fencing, NodeState } from './state.js';
 import { fenceBudget, resendEvery } from './timing.js';
 import type { Instant } from './types.js';
 
@@ -21,11 +21,14 @@ export const wakeAt = (s: NodeState, now: Instant): Instant => {
   const fenceUntil = peerFenceUntil(s);
   if (fenceUntil !== null) times.push(fenceUntil);
   times.push(...s.releasing.map(({ sentAt }) => sentAt + config.intervalMs / 2));
-  if (s.fencing && !s.fencing.released) times.push(s.fencing.releaseBy);
+  if (s.fencing) times.push(...fencingTimes(s.fencing));
   times.push(...standbyVipTimes(s, now));
   // What was due has been done by the last step; only what lies ahead counts.
   return Math.min(...times.filter((at) => at > now));
 };
+
+const fencingTimes = ({ released, releaseBy, vipOffRetryAt, databaseRetryAt }: Fencing): readonly Instant[] =>
+  [released ? null : releaseBy, vipOffRetryAt, databaseRetryAt].filter((at) => at !== null);
 
 /** A standby looks again when promises, waits and muteness end. */
 const standbyTimes = (s: NodeState): readonly Instant[] => {

@@ -72,6 +72,7 @@ export const passes = (kernel: Kernel, guarding: Guarding, local: number): boole
 /** First half of `vip-on`: the guard, for what is left of the lease. False: too little. */
 export const openGuard = (kernel: Kernel, guarding: Guarding, local: number, leaseUntil: number): boolean => {
   kernel.leaseUntil = leaseUntil;
+  if (local >= leaseUntil) return false;
   if (guarding.kind === 'nftables') {
     if (leaseUntil - GUARD_MARGIN_MS <= local) return false;
     kernel.guardUntil = leaseUntil - GUARD_MARGIN_MS;
@@ -104,8 +105,8 @@ export const refreshGuard = (
   if (!kernel.holding) return true;
   if (guarding.kind === 'nftables' && !refreshElement(kernel, guarding, local, readAt, leaseUntil)) return false;
   // What the kernel has taken off is not put on again by a refresh.
-  if (local - kernel.refreshedAt >= guarding.refreshMs && local < kernel.addressUntil)
-    setLifetime(kernel, guarding, local);
+  const due = local < leaseUntil && local - kernel.refreshedAt >= guarding.refreshMs;
+  if (due && local < kernel.addressUntil) setLifetime(kernel, guarding, local);
   return true;
 };
 

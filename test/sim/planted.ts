@@ -216,7 +216,7 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'address promise as short as the lease',
     rule: 'The guard (guard: address)',
-    patches: [patch('timing.js', 'addressLifetimeSeconds(leaseMs) * 1_000 + ADDRESS_LATE_MS', 'leaseMs')],
+    patches: [patch('timing.js', 'keptLease(addressLifetimeSeconds(leaseMs) * 1_000 + ADDRESS_LATE_MS)', '0')],
   },
   {
     name: 'silence taken for death without evidence',

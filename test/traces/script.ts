@@ -265,7 +265,7 @@ const parseCommand = (verb: string, options: readonly string[]): Command => {
         name: 'switchover',
         dryRun: options.includes('--dry-run'),
         force: options.includes('--force'),
-        timeoutMs: 0,
+        timeoutMs: options.includes('--timeout') ? Number(options.at(-1)) : 0,
       };
     case 'promote':
       return { name: 'promote', acceptLoss: options.includes('--accept-loss') };
