@@ -23,6 +23,9 @@ if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
   exit 1
 fi
 
+# Debian's own nodejs comes without it.
+command -v npm > /dev/null || apt-get install -qy --no-install-recommends npm
+
 rsync -a --delete --exclude node_modules --exclude dist /vagrant/ /opt/vipd/
 cd /opt/vipd
 npm ci --no-audit --no-fund
