@@ -7,7 +7,7 @@ import { isReportCurrent, verdict } from './health.js';
 import { recordServed } from './lease.js';
 import { containsPosition } from './position.js';
 import { holdReplaced } from './stale.js';
-import type { Ownership } from './state.js';
+import type { NodeState, Ownership } from './state.js';
 import { countedLease, STEP_RETRY_MS } from './timing.js';
 import { hold, isPairAlone, journal, livePeer, noticeOnce, run, set, type Turn, unhold } from './turn.js';
 import type { Position } from './types.js';
@@ -19,6 +19,7 @@ export const considerHandoff = (turn: Turn): void => {
   if (s.role === 'handing-off') {
     if (judged.by === 'database' && s.handoff?.phase !== 'undoing') fence(turn, 'database-failed', judged.cause);
     else if (judged.by === 'link') fence(turn, 'link-down', judged.cause);
+    else if (isOpenedAgain(s)) undo(turn, 'another hand made the database writable');
     return;
   }
   if (s.role !== 'active') return unhold(turn, 'cooldown');
@@ -53,6 +54,13 @@ export const considerHandoff = (turn: Turn): void => {
     startHandoff(turn, request);
   } else if (now >= s.handoff.until) undo(turn, cause);
 };
+
+/** Clients commit beyond the position that the standby is to apply, which is the final one no more. */
+const isOpenedAgain = (s: NodeState): boolean =>
+  s.handoff?.phase === 'applying' &&
+  isReportCurrent(s) &&
+  s.database.report?.state === 'ok' &&
+  s.database.report.readOnly === false;
 
 /** Before anything that a server does once it is back: that it was gone. */
 export const noteServerDown = (turn: Turn): void => {

@@ -96,11 +96,18 @@ const beginAt = (
       return;
     case 'made-read-only':
     case 'made-writable':
-      if (host.server?.up) host.server.readOnly = fault.kind === 'made-read-only';
+      if (!host.server?.up) return;
+      host.server.readOnly = fault.kind === 'made-read-only';
+      if (fault.kind === 'made-writable') noteOpenedInMove(world, host);
       return;
     case 'operator':
       return say(world, host, fault.command);
   }
+};
+
+const noteOpenedInMove = ({ ledger }: World, { agent }: Host): void => {
+  const { role, owner } = agent?.state ?? {};
+  if (role === 'handing-off' && owner) ledger.openedTerm = owner.term;
 };
 
 const end = (world: World, fault: Fault): void => {

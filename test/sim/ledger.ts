@@ -88,6 +88,8 @@ export interface Ledger {
   readonly inSync: [boolean, boolean];
   /** The newest term given up by a planned move. */
   handedOffTerm: number;
+  /** The newest term whose owner's database another hand opened in the middle of a planned move. */
+  openedTerm: number;
   /** By host. */
   readonly terms: Map<string, { readonly life: number; readonly term: number }>;
   readonly durableTerms: Map<string, number>;
@@ -134,6 +136,7 @@ export const createLedger = (): Ledger => ({
   served: null,
   inSync: [false, false],
   handedOffTerm: 0,
+  openedTerm: 0,
   terms: new Map(),
   durableTerms: new Map(),
   promises: new Map(),
