@@ -248,6 +248,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     paths: heartbeats.paths(),
     pathsHeard: heartbeats.heard,
     counters: heartbeats.link.counters,
+    frames: heartbeats.link.frames(),
     checkOutputs: checks.outputs,
     hookFailures: hookFailures.all(),
     journalProblem: journal.problem(),

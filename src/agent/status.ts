@@ -43,6 +43,8 @@ export interface StatusFacts {
   /** When a genuine frame of the peer last came by each path, by our address on it. */
   readonly pathsHeard: ReadonlyMap<string, Instant>;
   readonly counters: Readonly<Record<string, number>>;
+  /** By voter. */
+  readonly frames: Status['counters']['frames'];
   readonly checkOutputs: ReadonlyMap<string, string>;
   readonly hookFailures: readonly HookFailure[];
   /** Null: it is written. */
@@ -103,6 +105,7 @@ export const composeStatus = (s: NodeState, facts: StatusFacts): Status => {
     lastChange: lastChange(facts, s, active),
     counters: {
       framesAccepted: facts.counters.accepted ?? 0,
+      frames: facts.frames,
       framesDropped: dropCauses(facts.counters),
       stalls: s.stalls,
       ...facts.changes.counts(),

@@ -18,11 +18,14 @@ import {
   type Metric,
   MS_PER_SECOND,
   one,
+  type Sample,
   seconds,
   states,
   unixSeconds,
 } from './metric.js';
 import { unreadable } from './readers.js';
+import type { Report } from './report.js';
+import type { VoterFrames } from './status.js';
 
 const DATABASE_STATES = {
   ok: true,
@@ -283,6 +286,12 @@ const database: readonly Metric[] = [
   ...LAG_METRICS,
 ];
 
+const ofVoters = (report: Report, countOf: (frames: VoterFrames) => number): readonly Sample[] =>
+  labelled(
+    'voter',
+    Object.entries(report.counters.frames).map(([voter, frames]) => [voter, countOf(frames)]),
+  );
+
 const counters: readonly Metric[] = [
   counter(
     'vipd_role_changes_total',
@@ -300,8 +309,17 @@ const counters: readonly Metric[] = [
     ({ report }) => labelled('kind', Object.entries(report.counters.journal)),
     ['kind'],
   ),
-  counter('vipd_frames_accepted_total', 'Heartbeat frames that were genuine and new.', ({ report }) =>
-    one(report.counters.framesAccepted),
+  counter(
+    'vipd_frames_sent_total',
+    'Heartbeat frames for each voter; one that goes by several paths counts once.',
+    ({ report }) => ofVoters(report, ({ sent }) => sent),
+    ['voter'],
+  ),
+  counter(
+    'vipd_frames_accepted_total',
+    'Heartbeat frames that were genuine and new, by the voter that sent them.',
+    ({ report }) => ofVoters(report, ({ accepted }) => accepted),
+    ['voter'],
   ),
   counter(
     'vipd_frames_dropped_total',

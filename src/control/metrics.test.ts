@@ -40,6 +40,10 @@ test('tell the state of the node, in base units', async () => {
   expect(samplesOf(text, 'vipd_last_change_step_duration_seconds')).toContain(
     `${own('db1', 'step="database-catch-up",')} 0.018`,
   );
+  expect(samplesOf(text, 'vipd_frames_accepted_total')).toEqual([
+    `${own('db1', 'voter="db2",')} 74106`,
+    `${own('db1', 'voter="w1",')} 74107`,
+  ]);
   expect(samplesOf(text, 'vipd_frames_dropped_total')).toContain(`${own('db1', 'cause="replay",')} 3`);
   expect(samplesOf(text, 'vipd_last_change_timestamp_seconds')).toEqual([
     `${own('db1')} ${Date.parse(allWell.lastChange?.at.wall ?? '') / 1_000}`,

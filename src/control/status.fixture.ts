@@ -150,6 +150,10 @@ export const allWell: Status = {
   },
   counters: {
     framesAccepted: 148_213,
+    frames: {
+      db2: { sent: 74_110, accepted: 74_106, newest: 74_108 },
+      w1: { sent: 74_110, accepted: 74_107, newest: 74_109 },
+    },
     framesDropped: { replay: 3, 'bad-mac': 0 },
     stalls: { count: 1, longestMs: 140 },
     roles: { starting: 1, standby: 1, candidate: 1, promoting: 1, active: 1 },

@@ -266,6 +266,8 @@ export interface StepStatus {
 /** Since the agent started. */
 export interface Counters {
   readonly framesAccepted: number;
+  /** What was sent to each voter and accepted from it. */
+  readonly frames: Readonly<Record<VoterName, VoterFrames>>;
   /** By cause. */
   readonly framesDropped: Readonly<Record<string, number>>;
   /** Times that the agent was not scheduled for longer than an interval. */
@@ -274,6 +276,18 @@ export interface Counters {
   readonly roles: Readonly<Partial<Record<Role, number>>>;
   /** Entries of the journal by kind. */
   readonly journal: Readonly<Partial<Record<JournalEntry['kind'], number>>>;
+}
+
+/** Messages between this node and another voter. */
+export interface VoterFrames {
+  readonly sent: number;
+  /** Genuine, and new. */
+  readonly accepted: number;
+  /**
+   * The number of the newest of these. The voter numbers what it sends this node from 1 at its start, so it shows what was
+   * lost on the way. 0: none has come since the voter, or this agent, started.
+   */
+  readonly newest: number;
 }
 
 export interface HooksStatus {

@@ -134,6 +134,30 @@ describe('a link', () => {
     expect(db2.open(first)).toEqual(dropped('replay', 'db1'));
   });
 
+  it("tells for each peer how many messages it sent, and how many of the peer's it accepted up to which number", () => {
+    const { db1, db2 } = acquainted();
+    const frames = [BEAT, ACK, BEAT].map((message) => seal(db1, 'db2', message));
+    const [first, , third] = frames as [Buffer, Buffer, Buffer];
+    // The second is lost on the way. What is dropped counts nowhere.
+    for (const datagram of [first, first, third, first, third.subarray(1), seal(link('db1'), 'db2', ACK)])
+      db2.open(datagram);
+    // Two more were sent to make acquaintance: the first had no session to name.
+    expect(db1.frames().db2).toEqual({ sent: 5, accepted: 1, newest: 1 });
+    expect(db2.frames().db1).toEqual({ sent: 1, accepted: 3, newest: 5 });
+    expect(db2.frames().w1).toEqual({ sent: 0, accepted: 0, newest: 0 });
+  });
+
+  it('goes on counting what it accepted when a peer restarts, whose numbers start anew', () => {
+    const { db1, db2 } = acquainted();
+    seal(db1, 'db2', ACK);
+    const restarted = link('db1');
+    for (let n = 0; n < 3; n++) {
+      const answer = db2.open(seal(restarted, 'db2', ACK));
+      if (answer.type === 'hello') restarted.open(answer.datagram);
+    }
+    expect(db2.frames().db1).toMatchObject({ accepted: 2, newest: 3 });
+  });
+
   it('drops every frame that was cut short, and every frame with one bit changed', () => {
     const { db1, db2 } = acquainted();
     for (const message of MESSAGES) {

@@ -78,6 +78,16 @@ export type Opened =
   /** `from` is only what the frame claims where the cause is bad-mac; it is always one of our peers. */
   | { readonly type: 'dropped'; readonly cause: DropCause; readonly from?: string };
 
+/** What went to and came from one peer. */
+export interface PeerFrames {
+  /** Messages for it that were given a sequence, since our start. */
+  readonly sent: number;
+  /** Its messages that counted here, since our start. */
+  readonly accepted: number;
+  /** The sequence of the newest of these; 0: none since it, or we, started. The peer counts what it sends us from 1. */
+  readonly newest: number;
+}
+
 export interface Link {
   /**
    * One frame for this peer, or null where `to` is no peer or a value in the message is out of range. The same datagram
@@ -88,6 +98,8 @@ export interface Link {
   open(datagram: Buffer): Opened;
   /** By name: sealed, unsealable, accepted, greeted, hello, and each drop cause. */
   readonly counters: Readonly<Record<string, number>>;
+  /** By the name of the peer. All of it is of one instant. */
+  frames(): Readonly<Record<string, PeerFrames>>;
   /** Keys as read again; sessions stay. Throws an Error, and keeps the old ones, where they cannot be used. */
   setKeys(keys: readonly Buffer[]): void;
   /** The first peer whose newest frame that counted was signed with none of these keys; null: there is none. */
@@ -99,6 +111,7 @@ interface Peer {
   readonly names: Buffer;
   readonly association: Association;
   signer: Buffer | null;
+  accepted: number;
 }
 
 /** Throws an Error where a name or the keys cannot be used. What it keeps is of fixed size for each peer. */
@@ -107,7 +120,7 @@ export const createLink = (options: LinkOptions): Link => {
   const peers = new Map(
     options.peers.map((name): [string, Peer] => {
       const names = encodeAddress({ group, sender: self, addressee: name });
-      return [name, { name, names, association: createAssociation(randomBytes, nowMs()), signer: null }];
+      return [name, { name, names, association: createAssociation(randomBytes, nowMs()), signer: null, accepted: 0 }];
     }),
   );
   const counters = Object.fromEntries([...DONE, ...SESSION_CAUSES, ...WIRE_CAUSES].map((name) => [name, 0])) as Record<
@@ -160,12 +173,20 @@ export const createLink = (options: LinkOptions): Link => {
     if (admission !== 'counts') return drop(admission, peer);
     const message = decodeBody(datagram, header, header.kind);
     counters.accepted += 1;
+    peer.accepted += 1;
     peer.signer = signer;
     return { type: 'message', from: peer.name, message };
   };
 
   return {
     counters,
+    frames: () =>
+      Object.fromEntries(
+        [...peers].map(([name, { association, accepted }]) => [
+          name,
+          { sent: association.sequence, accepted, newest: association.lastSequence },
+        ]),
+      ),
     seal: (to, message) => {
       const peer = peers.get(to);
       try {

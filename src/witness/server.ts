@@ -5,7 +5,7 @@ import type { Instant, VoterName, VoterRecord } from '../core/types.js';
 import type { VoterState } from '../core/voter.js';
 import { createWitness, stepWitness, type WitnessEvent } from '../core/witness.js';
 import { peekGroup } from '../wire/layout.js';
-import { createLink, type Link } from '../wire/link.js';
+import { createLink, type Link, type PeerFrames } from '../wire/link.js';
 
 /** Where datagrams come from and go back to; a witness knows its nodes by where they last spoke from. */
 export interface Endpoint {
@@ -39,7 +39,10 @@ export interface WitnessServer {
   readonly change: (keys: ReadonlyMap<string, readonly Buffer[]>, added: readonly WitnessGroup[]) => void;
   /** The first node of the group whose newest frame was signed with none of these keys; null: there is none. */
   readonly signsWithout: (group: string, keys: readonly Buffer[]) => VoterName | null;
+  /** What became of all frames, by group. */
   readonly counters: () => Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** By group and node. */
+  readonly nodeFrames: () => Readonly<Record<string, Readonly<Record<VoterName, PeerFrames>>>>;
 }
 
 interface Seat {
@@ -134,5 +137,6 @@ export const createWitnessServer = (options: WitnessServerOptions): WitnessServe
       '': { 'other-group': foreign },
       ...Object.fromEntries([...seats].map(([group, seat]) => [group, seat.link.counters])),
     }),
+    nodeFrames: () => Object.fromEntries([...seats].map(([group, seat]) => [group, seat.link.frames()])),
   };
 };

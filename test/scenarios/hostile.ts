@@ -2,10 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { VoterFrames } from '../../src/control/status.js';
 import { run } from '../lab/command.js';
 import { ROOT } from '../lab/programs.js';
-import { ADDRESSES, NODES, on } from '../lab/topology.js';
-import type { Extent, Scenario, Stage } from './stage.js';
+import { ADDRESSES, on } from '../lab/topology.js';
+import { waitForValue } from '../lab/wait.js';
+import { type Extent, PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 const ATTACK = join(ROOT, 'dist', 'test', 'scenarios', 'attack.js');
 const HEARTBEAT_PORT = 8694;
@@ -76,39 +78,115 @@ const lostBefore = async ({ lab }: Stage, voter: Voter): Promise<number> => {
   return Number(values[names.indexOf('InErrors')] ?? Number.NaN);
 };
 
-type Counts = Readonly<Record<string, number>>;
+type Tally = Readonly<Record<string, number>>;
 
-const sum = (counts: Counts): number => Object.values(counts).reduce((total, count) => total + count, 0);
+const sum = (tally: Tally): number => Object.values(tally).reduce((total, count) => total + count, 0);
+
+/** What a voter tells of its frames, all of it of one instant. */
+interface Told {
+  /** By cause. */
+  readonly dropped: Tally;
+  /** By the other voter. */
+  readonly frames: Readonly<Record<string, VoterFrames>>;
+}
+
+/** What the witness's log tells, by group; the lab's is the only one. */
+interface ToldInLog {
+  readonly frames: Readonly<Record<string, Tally>>;
+  readonly nodes: Readonly<Record<string, Told['frames']>>;
+}
 
 const NO_DROPS: readonly string[] = ['accepted', 'sealed', 'unsealable', 'greeted', 'hello'];
 
-/** The witness tells its counters as it leaves. */
-const droppedByWitness = async ({ lab }: Stage): Promise<Counts> => {
-  await lab.witness.stop();
-  const lines = readFileSync(lab.witness.logFile, 'utf8').split('\n');
-  const last = lines.filter((line) => line.includes('"frames"')).at(-1);
-  if (last === undefined) throw new Error(`the witness has left without its counters: ${lab.witness.tail()}`);
-  const { frames } = JSON.parse(last) as { readonly frames: Readonly<Record<string, Counts>> };
-  lab.witness.start();
-  const all = Object.values(frames).flatMap((counts) => Object.entries(counts));
-  return Object.fromEntries(all.filter(([cause, count]) => count > 0 && !NO_DROPS.includes(cause)));
+/** The witness tells its counters in its log when it is told to reload. */
+const toldByWitness = async ({ lab: { witness } }: Stage): Promise<Told> => {
+  const lines = (): readonly string[] =>
+    readFileSync(witness.logFile, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"frames"'));
+  const before = lines().length;
+  witness.signal('SIGHUP');
+  const { frames, nodes } = await waitForValue<ToldInLog>(
+    () => {
+      const line = lines()[before];
+      if (line === undefined) return { done: false, seen: witness.tail() };
+      return { done: true, value: JSON.parse(line) as ToldInLog };
+    },
+    'the witness tells its counters',
+    PATIENCE_MS,
+  );
+  const counts = Object.values(frames).flatMap((ofGroup) => Object.entries(ofGroup));
+  return {
+    dropped: Object.fromEntries(counts.filter(([cause, count]) => count > 0 && !NO_DROPS.includes(cause))),
+    frames: Object.fromEntries(Object.values(nodes).flatMap((ofGroup) => Object.entries(ofGroup))),
+  };
 };
 
-const droppedBy = async (stage: Stage, voter: Voter): Promise<Counts> =>
-  voter === 'w1' ? droppedByWitness(stage) : (await stage.lab.status(voter)).counters.framesDropped;
+const toldBy = async (stage: Stage, voter: Voter): Promise<Told> => {
+  if (voter === 'w1') return toldByWitness(stage);
+  const { framesDropped, frames } = (await stage.lab.status(voter)).counters;
+  return { dropped: framesDropped, frames };
+};
 
-/** Whatever reached a voter and is not among what it dropped was accepted. */
-const checkNoneAccepted = async (stage: Stage, voter: Voter, dropsBefore: number): Promise<void> => {
+type ByVoter<T> = Readonly<Record<Voter, T>>;
+
+const ofEach = async <T>(ask: (voter: Voter) => Promise<T>): Promise<ByVoter<T>> => ({
+  db1: await ask('db1'),
+  db2: await ask('db2'),
+  w1: await ask('w1'),
+});
+
+interface Counts {
+  readonly told: ByVoter<Told>;
+  /** In the buffer of each. */
+  readonly lost: ByVoter<number>;
+}
+
+const count = async (stage: Stage): Promise<Counts> => ({
+  lost: await ofEach((voter) => lostBefore(stage, voter)),
+  told: await ofEach((voter) => toldBy(stage, voter)),
+});
+
+/** What was counted before the first packet and after the last. */
+interface Span {
+  readonly before: Counts;
+  readonly after: Counts;
+  /** Told after all that: whatever a voter has accepted by then was sent by then. */
+  readonly later: ByVoter<Told>;
+}
+
+const lostBy = (voter: Voter, { before, after }: Span): number => after.lost[voter] - before.lost[voter];
+
+/**
+ * The voter accepted what the sender has sent it meanwhile, less what was lost, and nothing else. The two cannot be asked
+ * at one instant, so how many those are is taken from the numbers of the frames; the newest must be one that the sender
+ * gave. A genuine frame that is neither accepted nor lost counts as well: it would make up for one that is not genuine.
+ */
+const wronglyAccepted = (note: Stage['note'], voter: Voter, sender: Voter, span: Span): readonly string[] => {
+  const was = span.before.told[voter].frames[sender];
+  const is = span.after.told[voter].frames[sender];
+  const sentInAll = span.later[sender].frames[voter]?.sent;
+  if (!(was && is && sentInAll)) return [`${voter} and ${sender} do not tell what they sent each other`];
+  const accepted = is.accepted - was.accepted;
+  const sent = is.newest - was.newest;
+  note(`${voter}: accepted ${accepted} of ${sent} frames of ${sender}`);
+  const problems: string[] = [];
+  if (!(accepted <= sent && accepted >= sent - lostBy(voter, span)))
+    problems.push(`${voter} accepted ${accepted} frames of ${sender}, which has sent ${sent}`);
+  if (is.newest > sentInAll)
+    problems.push(`${voter} accepted frame ${is.newest} of ${sender}, which has sent ${sentInAll} in all`);
+  return problems;
+};
+
+/** Whatever reached the voter and is not genuine is among what it dropped. */
+const notDropped = async (note: Stage['note'], voter: Voter, span: Span): Promise<readonly string[]> => {
   const sent = await packetsTo(voter);
-  const lost = await lostBefore(stage, voter);
-  const drops = await droppedBy(stage, voter);
-  const dropped = sum(drops) - dropsBefore;
-  stage.note(
-    `${voter}: ${sent} packets came, ${lost} lost in its buffer, ${dropped} dropped: ${JSON.stringify(drops)}`,
-  );
-  if (!(sent > 0 && dropped >= sent - lost)) {
-    throw new Error(`${voter} got ${sent - lost} packets that are not genuine and dropped ${dropped} only`);
-  }
+  const lost = lostBy(voter, span);
+  const drops = span.after.told[voter].dropped;
+  const dropped = sum(drops) - sum(span.before.told[voter].dropped);
+  note(`${voter}: ${sent} packets came, ${lost} lost in its buffer, ${dropped} dropped: ${JSON.stringify(drops)}`);
+  if (sent > 0 && dropped >= sent - lost) return [];
+  return [`${voter} got ${sent - lost} packets that are not genuine and dropped ${dropped} only`];
 };
 
 const checkMemory = async (stage: Stage, packets: number): Promise<void> => {
@@ -130,15 +208,23 @@ const checkMemory = async (stage: Stage, packets: number): Promise<void> => {
 const hostilePackets =
   (packets: number) =>
   async (stage: Stage): Promise<void> => {
-    const { lab, fault, untilWritesPass } = stage;
+    const { fault, note, untilWritesPass } = stage;
     await recordFrames(stage);
     await disguise(stage);
     await countPackets();
-    const before = { db1: 0, db2: 0, w1: 0 };
-    for (const node of NODES) before[node] = sum((await lab.status(node)).counters.framesDropped);
+    const before = await count(stage);
     await fault(`${packets} packets that are not genuine`, () => checkMemory(stage, packets));
-    for (const voter of VOTERS) await checkNoneAccepted(stage, voter, before[voter]);
+    // Meanwhile the voters read what is left in their buffers.
     await untilWritesPass();
+    const after = await count(stage);
+    const span: Span = { before, after, later: await ofEach((voter) => toldBy(stage, voter)) };
+    const problems: string[] = [];
+    for (const voter of VOTERS) {
+      problems.push(...(await notDropped(note, voter, span)));
+      for (const sender of VOTERS.filter((other) => other !== voter))
+        problems.push(...wronglyAccepted(note, voter, sender, span));
+    }
+    if (problems.length > 0) throw new Error(problems.join('; '));
   };
 
 export const hostile = (extent: Extent): readonly Scenario[] => [

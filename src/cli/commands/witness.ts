@@ -80,8 +80,12 @@ const serve = async (path: string, config: WitnessConfig, log: Logger): Promise<
     `witness ${config.name} listens on ${config.listen.address} port ${config.listen.port} for ${groups.length} group(s)`,
   );
   service.ready(`voting in ${groups.length} group(s)`);
+  const tellFrames = (when: string): void =>
+    log.info({ frames: server.counters(), nodes: server.nodeFrames() }, `${when}; what became of the frames, by group`);
   let reloaded = Promise.resolve(config);
   process.on('SIGHUP', () => {
+    // First: a group that leaves takes its counters with it.
+    tellFrames('told to reload');
     reloaded = reloaded.then((inForce) => reloadWitness(path, inForce, server, log));
   });
   await new Promise<void>((resolve) => {
@@ -91,7 +95,7 @@ const serve = async (path: string, config: WitnessConfig, log: Logger): Promise<
   service.stopping('stopping');
   clearInterval(round);
   paths.close();
-  log.info({ frames: server.counters() }, 'stopped; what became of the frames, by group');
+  tellFrames('stopped');
   return EXIT_DONE;
 };
 
