@@ -8,8 +8,11 @@ import { type Ask, number, type ServerSession } from './flavour.js';
 import { clientSessions, describeSessions } from './sessions.js';
 import { askAside, askCommand, failed, lookAgain, PROMPT_MS, type StepContext } from './step.js';
 
-/** An open transaction of this age is in the way of a planned move. */
-const LONG_TRANSACTION_SECONDS = 1;
+/**
+ * An open transaction of this age is in the way of a planned move. The servers tell by how many whole seconds of the clock it
+ * began earlier: one that began a moment ago may be of 1 s, and one of 2 s has lasted for more than a second.
+ */
+const LONG_TRANSACTION_SECONDS = 2;
 /** Share of the step's time that read-only may take; with force it is tried twice. */
 const READ_ONLY_SHARE = 0.4;
 /** With force, for what ends by itself; new writes wait meanwhile, and then whoever is in the way is killed. */

@@ -28,6 +28,8 @@ import {
   EVENT_WORKER,
   findInnodbBlockers,
   findXaBlockers,
+  LONG_STATEMENT,
+  lockHolders,
   toSession,
 } from './sessions.js';
 
@@ -214,37 +216,51 @@ const findBlockers = async (ask: Ask, longTransactionSeconds: number): Promise<r
   const sessions = (await ask(SESSIONS)).map(toSession);
   return [
     ...(await findInnodbBlockers(ask, sessions, longTransactionSeconds)),
-    ...(await findExplicitLocks(ask, sessions)),
+    ...(await findHeldLocks(ask, sessions, longTransactionSeconds)),
     ...(await findXaBlockers(ask, (row) => text(row, 'data'))),
   ];
 };
 
 /**
- * Locks that outlast a statement and hold up `read_only`: LOCK TABLES … WRITE, FLUSH TABLES WITH READ LOCK, BACKUP STAGE.
+ * Locks that hold up `read_only` or belong to a backup: LOCK TABLES … WRITE, FLUSH TABLES WITH READ LOCK, BACKUP STAGE.
  * Only the plugin METADATA_LOCK_INFO names their holders; without it InnoDB's monitor at least counts the first kind.
  */
-const findExplicitLocks = async (ask: Ask, sessions: readonly ServerSession[]): Promise<readonly Blocker[]> => {
+const findHeldLocks = async (
+  ask: Ask,
+  sessions: readonly ServerSession[],
+  longSeconds: number,
+): Promise<readonly Blocker[]> => {
   const loaded = await ask(
     `SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE'`,
   );
   if (loaded.length === 0) return await guessLockHolders(ask, sessions);
   const rows = await ask(
-    `SELECT THREAD_ID AS id, LOCK_MODE AS mode FROM information_schema.METADATA_LOCK_INFO
-     WHERE LOCK_TYPE = 'Backup lock' AND LOCK_MODE NOT IN (${ORDINARY_BACKUP_LOCKS})`,
+    `SELECT THREAD_ID AS id, LOCK_MODE AS mode FROM information_schema.METADATA_LOCK_INFO WHERE LOCK_TYPE = 'Backup lock'`,
   );
-  // A holder between two statements; what a running one holds ends with it, and is judged by its age.
-  const idle = sessions.filter((session) => session.command === 'Sleep');
-  return rows.flatMap((row) => {
-    const holder = idle.find((session) => session.id === number(row, 'id'));
-    const mode = text(row, 'mode');
-    const what = mode === 'MDL_BACKUP_DDL' ? 'LOCK TABLES … WRITE' : `a global read lock or a backup (${mode})`;
-    return holder === undefined ? [] : [{ sessionId: holder.id, what: `${what} held: ${describeSession(holder)}` }];
-  });
+  return lockHolders(sessions, longSeconds).flatMap((holder) =>
+    rows
+      .filter((row) => number(row, 'id') === holder.id)
+      .map((row) => describeBackupLock(text(row, 'mode'), holder))
+      .filter((what) => what !== '')
+      .map((what) => ({ sessionId: holder.id, what: `${what} held: ${describeSession(holder)}` })),
+  );
+};
+
+/** Empty: it was taken by a statement that has begun since the sessions were listed. */
+const describeBackupLock = (mode: string, { command }: ServerSession): string => {
+  if (STATEMENT_LOCKS.has(mode)) return command === 'Sleep' ? '' : LONG_STATEMENT;
+  if (mode !== 'MDL_BACKUP_DDL') return `a global read lock or a backup (${mode})`;
+  return command === 'Sleep' ? 'LOCK TABLES … WRITE' : LONG_STATEMENT;
 };
 
 /** Taken by every ordinary statement that changes something. */
-const ORDINARY_BACKUP_LOCKS =
-  "'MDL_BACKUP_DML', 'MDL_BACKUP_TRANS_DML', 'MDL_BACKUP_SYS_DML', 'MDL_BACKUP_COMMIT', 'MDL_BACKUP_ALTER_COPY'";
+const STATEMENT_LOCKS: ReadonlySet<string> = new Set([
+  'MDL_BACKUP_DML',
+  'MDL_BACKUP_TRANS_DML',
+  'MDL_BACKUP_SYS_DML',
+  'MDL_BACKUP_COMMIT',
+  'MDL_BACKUP_ALTER_COPY',
+]);
 
 const guessLockHolders = async (ask: Ask, sessions: readonly ServerSession[]): Promise<readonly Blocker[]> => {
   const [monitor] = await ask('SHOW ENGINE INNODB STATUS');

@@ -24,7 +24,15 @@ import {
   text,
   toLoad,
 } from './flavour.js';
-import { describeSession, EVENT_WORKER, findInnodbBlockers, findXaBlockers, toSession } from './sessions.js';
+import {
+  describeSession,
+  EVENT_WORKER,
+  findInnodbBlockers,
+  findXaBlockers,
+  LONG_STATEMENT,
+  lockHolders,
+  toSession,
+} from './sessions.js';
 
 const STATE = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
 /** An event that runs is listed under the name of the replication threads. */
@@ -260,34 +268,38 @@ const findBlockers = async (ask: Ask, longTransactionSeconds: number): Promise<r
   const sessions = (await ask(SESSIONS)).map(toSession);
   return [
     ...(await findInnodbBlockers(ask, sessions, longTransactionSeconds)),
-    ...(await findHeldLocks(ask, sessions)),
+    ...(await findHeldLocks(ask, sessions, longTransactionSeconds)),
     ...(await findXaBlockers(ask, (row) => text(row, 'data'))),
   ];
 };
 
 /**
- * Locks of sessions that run nothing: a running statement has such locks too, and they end with it. LOCK_DURATION is no
- * help, since it says TRANSACTION for LOCK TABLES.
+ * Of whom they are is asked with them: in the next moment the session may have another statement, with locks of its own.
+ * LOCK_DURATION is no help, since it says TRANSACTION for LOCK TABLES.
  */
-const HELD_LOCKS = `SELECT t.PROCESSLIST_ID AS id,
+const heldLocks = (longSeconds: number): string => `SELECT t.PROCESSLIST_ID AS id,
     MAX(CASE WHEN l.OBJECT_TYPE = 'BACKUP LOCK' THEN 'LOCK INSTANCE FOR BACKUP'
-      WHEN l.LOCK_TYPE = 'INTENTION_EXCLUSIVE' THEN 'LOCK TABLES … WRITE' ELSE 'a global read lock' END) AS what
+      WHEN l.LOCK_TYPE <> 'INTENTION_EXCLUSIVE' THEN 'a global read lock'
+      WHEN t.PROCESSLIST_COMMAND = 'Sleep' THEN 'LOCK TABLES … WRITE' ELSE '${LONG_STATEMENT}' END) AS what
   FROM performance_schema.metadata_locks l JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID
-  WHERE l.LOCK_STATUS = 'GRANTED' AND t.PROCESSLIST_COMMAND = 'Sleep'
+  WHERE l.LOCK_STATUS = 'GRANTED' AND (t.PROCESSLIST_COMMAND = 'Sleep' OR t.PROCESSLIST_TIME >= ${longSeconds})
+    AND t.PROCESSLIST_ID <> CONNECTION_ID()
     AND (l.OBJECT_TYPE = 'GLOBAL' OR l.OBJECT_TYPE = 'BACKUP LOCK' AND l.LOCK_TYPE = 'SHARED')
   GROUP BY t.PROCESSLIST_ID`;
 
 /** Twice, since a statement can end between the reading of its lock and that of its session. */
-const findHeldLocks = async (ask: Ask, sessions: readonly ServerSession[]): Promise<readonly Blocker[]> => {
-  const first = await ask(HELD_LOCKS);
+const findHeldLocks = async (
+  ask: Ask,
+  sessions: readonly ServerSession[],
+  longSeconds: number,
+): Promise<readonly Blocker[]> => {
+  const first = await ask(heldLocks(longSeconds));
   if (first.length === 0) return [];
-  const still = new Set((await ask(HELD_LOCKS)).map((row) => number(row, 'id')));
-  return first
-    .filter((row) => still.has(number(row, 'id')))
-    .map((row) => {
-      const sessionId = number(row, 'id');
-      const holder = sessions.find((session) => session.id === sessionId);
-      const who = holder === undefined ? `session ${sessionId}` : describeSession(holder);
-      return { sessionId, what: `${text(row, 'what')} held: ${who}` };
-    });
+  const holders = lockHolders(sessions, longSeconds);
+  const still = new Set((await ask(heldLocks(longSeconds))).map((row) => number(row, 'id')));
+  return first.flatMap((row) => {
+    const holder = holders.find(({ id }) => id === number(row, 'id'));
+    if (holder === undefined || !still.has(holder.id)) return [];
+    return [{ sessionId: holder.id, what: `${text(row, 'what')} held: ${describeSession(holder)}` }];
+  });
 };

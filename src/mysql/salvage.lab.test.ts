@@ -99,6 +99,24 @@ describe.each(EVERY_KIND)('salvage on $title', (kind) => {
     );
   });
 
+  test('while it is applied clients are refused, and afterwards everybody is', async () => {
+    const { active, standby } = await startSides(cleanup, kind);
+    await writeBehind({ active, standby }, INSERT);
+    await active.server.stop('SIGKILL');
+    await catchUp(standby);
+    const client = await openClient(cleanup, standby.server);
+    const locker = await openClient(cleanup, standby.server, 'root');
+    await locker.query('LOCK TABLES orders READ');
+    const outcome = standby.fetch();
+    const applying = `SELECT ID FROM ${kind.processList} WHERE USER='vipd' AND INFO LIKE '%BINLOG%'`;
+    await eventually(async () => (await standby.server.sql(applying)).length === 1);
+    await expect(client.query('CREATE TABLE by_client (id INT)')).rejects.toMatchObject({ errno: 1290 });
+    await locker.query('UNLOCK TABLES');
+    expect(await outcome).toMatchObject({ ok: true });
+    const strongest = kind.name === 'mysql' ? 'super_read_only' : 'read_only';
+    expect(await standby.server.sql(`SELECT @@${strongest} AS r`)).toEqual([{ r: 1 }]);
+  });
+
   test('nothing missing is told without a process, and a server that runs is refused', async () => {
     const { active, standby } = await startSides(cleanup, kind);
     await active.server.sql('INSERT INTO shop.orders (v) VALUES (1)');

@@ -83,6 +83,18 @@ export const findInnodbBlockers = async (
 };
 
 /**
+ * Whose locks count: of sessions between two statements, and of such as have been busy with one for long. What a statement
+ * takes for itself ends with it; what was taken before it does not.
+ */
+export const lockHolders = (sessions: readonly ServerSession[], longSeconds: number): readonly ServerSession[] =>
+  sessions.filter(
+    ({ user, command, seconds }) => !SERVER_USERS.has(user) && (command === 'Sleep' || seconds >= longSeconds),
+  );
+
+/** A busy session's lock that may be its statement's own. */
+export const LONG_STATEMENT = 'a lock that read-only waits for';
+
+/**
  * How many sessions that run nothing have tables in use, from InnoDB's monitor: only LOCK TABLES does that. It does not
  * name them.
  */

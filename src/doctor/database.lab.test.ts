@@ -1,0 +1,157 @@
+/** The doctor's checks of a database, on real servers that are set up wrong in all that vipd counts on. */
+
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Server } from '../../test/lab/mysqld.js';
+import type { ServerKind, ServerSettings } from '../../test/lab/server-kind.js';
+import { createConfigFixture } from '../config/config.fixture.js';
+import { loadConfig } from '../config/load.js';
+import {
+  AGENT,
+  alone,
+  type Cleanup,
+  EVERY_KIND,
+  eventually,
+  runCleanup,
+  startPair,
+  startServer,
+  watch,
+} from '../mysql/lab.fixture.js';
+import { type Link, openLink } from '../mysql/links.js';
+import { checkChannel } from './channel.js';
+import { checkDatabase } from './database.js';
+import type { ServerSubject } from './database-subject.js';
+import type { Finding } from './finding.js';
+import { comparePair, readTraits } from './pair.js';
+import { checkSettings, checkStart } from './settings.js';
+
+const cleanup: Cleanup = [];
+afterEach(() => runCleanup(cleanup));
+
+const subject: ServerSubject = {
+  where: 'the database',
+  user: AGENT.user,
+  semiSync: true,
+  source: { name: 'db2', address: '127.0.0.1' },
+  adminPort: 3307,
+};
+
+const linkTo = async (server: Server): Promise<Link> => {
+  const link = await openLink({ socket: server.socket }, AGENT, 5_000);
+  cleanup.push(async () => link.session.destroy());
+  return link;
+};
+
+const wrong = (findings: readonly Finding[]): readonly Finding[] =>
+  findings.filter(({ verdict }) => verdict === 'fault' || verdict === 'warning');
+const checksOf = (findings: readonly Finding[]): readonly string[] => wrong(findings).map(({ check }) => check);
+
+const OTHERWISE: Readonly<Record<ServerKind['name'], ServerSettings>> = {
+  mariadb: {
+    log_slave_updates: 'OFF',
+    gtid_strict_mode: 'OFF',
+    slave_net_timeout: 120,
+    rpl_semi_sync_slave_enabled: 'OFF',
+    rpl_semi_sync_master_wait_point: 'AFTER_COMMIT',
+  },
+  mysql: {
+    log_replica_updates: 'OFF',
+    enforce_gtid_consistency: 'OFF',
+    gtid_mode: 'OFF',
+    replica_preserve_commit_order: 'OFF',
+    relay_log_recovery: 'ON',
+    replica_net_timeout: 120,
+    rpl_semi_sync_replica_enabled: 'OFF',
+    rpl_semi_sync_source_wait_point: 'AFTER_COMMIT',
+  },
+};
+const OTHERWISE_ON_BOTH: ServerSettings = {
+  binlog_format: 'STATEMENT',
+  binlog_row_image: 'MINIMAL',
+  sync_binlog: 0,
+  innodb_flush_log_at_trx_commit: 2,
+  skip_name_resolve: 'OFF',
+  auto_increment_increment: 1,
+};
+/** What a server has to be told that it may not do by itself when it starts. */
+const AT_START: Readonly<Record<ServerKind['name'], readonly string[]>> = {
+  mariadb: ['read_only', 'skip_slave_start', 'event_scheduler'],
+  mysql: ['super_read_only', 'skip_replica_start', 'event_scheduler'],
+};
+
+describe.each(EVERY_KIND)('$title', (kind) => {
+  test('each setting that is otherwise is named, with what comes of it and what to write', async () => {
+    const otherwise: ServerSettings = { ...OTHERWISE_ON_BOTH, ...OTHERWISE[kind.name] };
+    const silent = { read_only: false, super_read_only: false, skip_slave_start: false, skip_replica_start: false };
+    const server = await startServer(cleanup, kind, 1, { ...otherwise, ...silent, event_scheduler: 'ON' });
+    const link = await linkTo(server);
+
+    const settings = wrong(await checkSettings(link, subject));
+    expect(settings.filter(({ check }) => check !== 'my-cnf').map(({ check }) => check)).toEqual([
+      'bind-address',
+      'extra-door',
+    ]);
+    const told = settings.filter(({ check }) => check === 'my-cnf');
+    expect(told.map(({ found }) => /^(\w+) is /.exec(found)?.[1]).sort()).toEqual(Object.keys(otherwise).sort());
+    for (const { found, remedy } of told) {
+      expect(found).toMatch(/^\w+ is [\w-]+: .../);
+      expect(remedy).toContain(`write ${/^\w+/.exec(found)?.[0]} = `);
+    }
+
+    const start = wrong(await checkStart(link, subject)).filter(({ check }) => check === 'at-start');
+    expect(start.map(({ found }) => /^\w+/.exec(found)?.[0])).toEqual(AT_START[kind.name]);
+  });
+
+  test('a filter on the channel is told, by the agent and by the doctor', async () => {
+    const { standby } = await startPair(cleanup, kind);
+    const filter =
+      kind.name === 'mysql'
+        ? 'CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.notes)'
+        : "SET GLOBAL replicate_ignore_table = 'shop.notes'";
+    expect(checksOf(await checkChannel(await linkTo(standby), subject))).toEqual([]);
+    await standby.sql(`${kind.stopReplica}; ${filter}; ${kind.startReplica}`);
+    expect(checksOf(await checkChannel(await linkTo(standby), subject))).toEqual(['replication-filters']);
+    const { database } = watch(cleanup, standby);
+    database.start();
+    await eventually(() => database.lastReport()?.replica?.filters === true);
+  });
+
+  if (kind.name === 'mariadb') {
+    test('several domains are told: of the binary log, and of the two servers', async () => {
+      const { active, standby } = await startPair(cleanup, kind);
+      const [here, there] = [await linkTo(standby), await linkTo(active)];
+      const compare = async () => comparePair(await readTraits(here), await readTraits(there), 'db2');
+      expect(checksOf(await compare())).toEqual([]);
+      await active.sql(
+        'SET GLOBAL gtid_domain_id=5; SET SESSION gtid_domain_id=5; INSERT INTO shop.orders (v) VALUES (1)',
+      );
+      await eventually(async () => checksOf(await checkChannel(here, subject)).includes('gtid-domains'));
+      expect(wrong(await compare())).toEqual([
+        expect.objectContaining({ check: 'gtid-domains', found: expect.stringContaining('is 0 here and 5 on db2') }),
+      ]);
+    });
+
+    test.each([
+      ['ed25519', "INSTALL SONAME 'auth_ed25519'", "VIA ed25519 USING PASSWORD('known')"],
+      ['unix_socket', 'DO 0', 'VIA unix_socket'],
+    ])('an account that logs in by %s is denied, and the doctor tells by what it has to', async (_, plugin, via) => {
+      const server = await startServer(cleanup, kind, 1);
+      await alone(server, plugin, `CREATE USER other@localhost IDENTIFIED ${via}`);
+      const { database } = watch(cleanup, server, { credentials: { user: 'other', password: 'known' } });
+      database.start();
+      await eventually(() => database.lastReport()?.state === 'denied');
+
+      const files = createConfigFixture();
+      cleanup.push(async () => files.remove());
+      files.write('mysql.cnf', '[client]\nuser=other\npassword=known\n');
+      const yaml = files.agentYaml.replace('mysql:', `mysql:\n  socket: ${server.socket}`);
+      const loaded = loadConfig(files.write('vipd.yaml', yaml));
+      if (!loaded.ok) throw new Error(JSON.stringify(loaded));
+      expect(wrong(await checkDatabase(loaded.config, 'own'))).toEqual([
+        expect.objectContaining({
+          check: 'database-login',
+          remedy: expect.stringContaining('mysql_native_password or caching_sha2_password'),
+        }),
+      ]);
+    });
+  }
+});
