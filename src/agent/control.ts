@@ -51,28 +51,26 @@ export const createControl = (options: ControlOptions): Control => {
     options.dispatch({ type: 'command', id, command: said });
   };
 
-  const handle = (request: Request, asker: Asker): void => {
+  /** What is returned is waited for: whatever fails while an answer is made becomes the answer, and does not end the agent. */
+  const handle = (request: Request, asker: Asker): void | Promise<void> => {
     const state = options.state();
     if (!state) return asker.done(false, 'the agent is starting; try again in a moment');
     switch (request.request) {
       case 'status':
-        void options.status(state).then(
+        return options.status(state).then(
           (status) => asker.done(true, '', status),
           (cause: unknown) => asker.done(false, `status: ${cause instanceof Error ? cause.message : String(cause)}`),
         );
-        return;
       case 'history':
-        void options.history(request.limit).then(
+        return options.history(request.limit).then(
           (lines) => asker.done(true, '', lines.map(toHistory)),
           (cause: unknown) => asker.done(false, `history: ${cause instanceof Error ? cause.message : String(cause)}`),
         );
-        return;
       case 'reload':
-        void options.reload().then(({ ok, text, details, validFile }) => {
+        return options.reload().then(({ ok, text, details, validFile }) => {
           const data: InvalidFile | undefined = validFile ? undefined : { invalid: true };
           asker.done(ok, [text, ...details].join('\n'), data);
         });
-        return;
       case 'is-active':
         // As HTTP's /active has it: a balancer may ask either.
         return asker.done(servesUntil(state) > options.now(), state.role);

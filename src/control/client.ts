@@ -30,6 +30,7 @@ export const request = (path: string, request: RequestInput, options: RequestOpt
     let connected = false;
     const interrupted = (): void => end({ kind: 'interrupted', text: `interrupted; ${outcomeOf(request)}` });
     const end = (answer: Answer): void => {
+      clearTimeout(clock);
       options.signal?.removeEventListener('abort', interrupted);
       socket.destroy();
       resolve(answer);
@@ -38,8 +39,10 @@ export const request = (path: string, request: RequestInput, options: RequestOpt
       end({ kind: 'no-agent', text: connected ? `${text}; ${outcomeOf(request)}` : text });
 
     options.signal?.addEventListener('abort', interrupted);
-    socket.setTimeout(options.timeoutMs, () =>
-      noAgent(`the agent at ${path} has not answered for ${options.timeoutMs / 1_000} s`),
+    // Not `socket.setTimeout`: bytes that never become a reply would put it off for ever.
+    const clock = setTimeout(
+      () => noAgent(`the agent at ${path} has not answered for ${options.timeoutMs / 1_000} s`),
+      options.timeoutMs,
     );
     socket.once('connect', () => {
       connected = true;
@@ -57,9 +60,13 @@ export const request = (path: string, request: RequestInput, options: RequestOpt
       }
       for (const line of lines) {
         const reply = parseReply(line);
-        if (!reply.ok) noAgent(`what answers at ${path} is no vipd agent: ${reply.why}`);
-        else if (reply.value.reply === 'progress') options.onProgress?.(reply.value.text);
-        else end({ kind: 'done', ok: reply.value.ok, text: reply.value.text, data: reply.value.data });
+        // Whatever follows the end is not told: the caller has its answer.
+        if (!reply.ok) return noAgent(`what answers at ${path} is no vipd agent: ${reply.why}`);
+        if (reply.value.reply === 'done') {
+          return end({ kind: 'done', ok: reply.value.ok, text: reply.value.text, data: reply.value.data });
+        }
+        clock.refresh();
+        options.onProgress?.(reply.value.text);
       }
     });
   });

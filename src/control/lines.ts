@@ -32,9 +32,22 @@ export const createLineSplitter = (maxBytes: number): LineSplitter => {
       if (rest.length > 0) {
         pieces.push(rest);
         pending += rest.length;
+        joinSmall(pieces);
       }
       return lines;
     },
     rest: () => Buffer.concat(pieces),
   };
+};
+
+/**
+ * A byte in a buffer of its own takes some two hundred times as much room, and a line can come byte by byte. Joining a piece
+ * with the one before while it is no shorter keeps few, and copies each byte a few times only.
+ */
+const joinSmall = (pieces: Buffer[]): void => {
+  for (let at = pieces.length - 1; at > 0; at -= 1) {
+    const [before, last] = pieces.slice(at - 1);
+    if (before === undefined || last === undefined || last.length < before.length) return;
+    pieces.splice(at - 1, 2, Buffer.concat([before, last]));
+  }
 };

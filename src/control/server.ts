@@ -16,6 +16,8 @@ const REQUEST_WAIT_MS = 30_000;
 /** After our last word the client's remaining bytes are thrown away for so long, because closing on unread ones would lose it. */
 const LINGER_MS = 1_000;
 
+const ONE_AT_A_TIME = 'one request at a time: wait for each answer';
+
 /** A client that lets more than this pile up unread is cut off. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
@@ -105,7 +107,8 @@ const serve = (socket: Socket, options: ControlServerOptions): void => {
     running = true;
     answer(request.value, socket, options.handle, () => {
       running = false;
-      if (ended) socket.end();
+      // A client that has ended its side and does not read would keep its place for as long as it lives.
+      if (ended) part(socket, waitMs);
       else awaitRequest();
     });
   };
@@ -113,7 +116,7 @@ const serve = (socket: Socket, options: ControlServerOptions): void => {
     const lines = splitter.push(piece);
     const line = lines?.[0];
     if (lines === null) giveUp(`a request has at most ${MAX_REQUEST_BYTES} bytes`);
-    else if (lines.length > 1 || (running && lines.length > 0)) giveUp('one request at a time: wait for each answer');
+    else if (lines.length > 1 || (running && lines.length > 0)) giveUp(ONE_AT_A_TIME);
     else if (line !== undefined) start(line);
   };
 
@@ -124,9 +127,10 @@ const serve = (socket: Socket, options: ControlServerOptions): void => {
     ended = true;
     // `printf '{"request":"status"}' | nc -U …` sends no newline.
     const line = splitter.rest();
-    if (running) return;
-    if (line.length > 0) start(line);
-    else socket.end();
+    if (line.length === 0) {
+      if (!running) socket.end();
+    } else if (running) giveUp(ONE_AT_A_TIME);
+    else start(line);
   });
   socket.once('close', () => {
     ended = true;
@@ -177,8 +181,14 @@ const encodeSafely = (reply: Reply): string => {
 /** A last word, then the end. */
 const refuse = (socket: Socket, why: string): void => {
   write(socket, { reply: 'done', ok: false, text: why });
-  socket.end();
   socket.resume();
-  const linger = setTimeout(() => socket.destroy(), LINGER_MS);
+  part(socket, LINGER_MS);
+};
+
+/** Ends our side; a client that has not taken what was said, and ended its own, within `forMs` is cut off. */
+const part = (socket: Socket, forMs: number): void => {
+  if (socket.destroyed) return;
+  socket.end();
+  const linger = setTimeout(() => socket.destroy(), forMs);
   socket.once('close', () => clearTimeout(linger));
 };
