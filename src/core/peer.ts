@@ -8,9 +8,9 @@ import { dropOrder } from './order.js';
 import { isPlanned, noteOwner } from './owners.js';
 import { mergePause } from './pause.js';
 import { containsPosition } from './position.js';
-import { journal, reply, set, type Turn, unhold, vote } from './turn.js';
+import { isPairAlone, journal, reply, set, type Turn, unhold, vote } from './turn.js';
 import type { HoldName, VoterName } from './types.js';
-import { onBeat, onRelease } from './voter.js';
+import { learnServed, onBeat, onRelease } from './voter.js';
 
 export const onPeerBeat = (turn: Turn, beat: Beat): void => {
   const { s, now } = turn;
@@ -19,6 +19,7 @@ export const onPeerBeat = (turn: Turn, beat: Beat): void => {
     fence(turn, 'higher-term', `${config.peer} owns term ${beat.term}`);
   const wasHeard = s.peer.beat !== null && now - s.peer.heardAt < config.leaseMs;
   vote(turn, onBeat(turn.s.voter, config.peer, beat, now));
+  if (isPairAlone(turn.s)) vote(turn, learnServed(turn.s.voter, config.peer, beat));
   remember(turn, beat);
   if (!wasHeard) for (const name of ['alone', 'isolated', 'peer-alive', 'fence'] as const) unhold(turn, name);
   if (!wasHeard) set(turn, { evidence: { ...turn.s.evidence, verdict: 'unknown' } });

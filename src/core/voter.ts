@@ -198,6 +198,17 @@ const unheardServed = (record: VoterRecord, beat: Beat): Partial<VoterRecord> =>
   return record.sync && !beat.sync && record.servedTerm === beat.term ? { sync: false } : {};
 };
 
+/**
+ * What a standby knows to have served. In a pair without a witness its owner may have recorded a term alone, while this node
+ * was away: nobody else can tell that our data is behind it.
+ */
+export const learnServed = (voter: VoterState, from: VoterName, { role, servedTerm }: Beat): Voted => {
+  const { record } = voter;
+  if (!record || !isSure(voter) || role !== 'standby' || servedTerm <= record.servedTerm) return { voter, effects: [] };
+  const adopted = servedTerm > record.maxTerm ? { maxTerm: servedTerm, holder: from } : {};
+  return save(voter, { ...adopted, servedTerm, sync: false });
+};
+
 /** SERVED?: only the holder's word counts; an owner we have not heard of yet is adopted. */
 export const onServed = (voter: VoterState, from: VoterName, served: ServedRequest): Voted => {
   const { record } = voter;
