@@ -80,10 +80,11 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
 /** With nobody to hand off to it keeps the VIP over a read-only database for as long as that lasts. */
 const wasMadeReadOnly = (world: World, host: Host, text: string): boolean =>
   text.endsWith(OTHER_HAND) &&
-  world.plan.faults.some(
-    (fault) =>
-      READ_ONLY_AFTER.includes(fault.kind) && 'host' in fault && fault.host === host.name && fault.at <= world.now,
-  );
+  (world.ledger.shutByTheDead.has(host.name) ||
+    world.plan.faults.some(
+      (fault) =>
+        READ_ONLY_AFTER.includes(fault.kind) && 'host' in fault && fault.host === host.name && fault.at <= world.now,
+    ));
 
 /** A server that is started anew is read-only too (my.cnf). */
 const READ_ONLY_AFTER: readonly Fault['kind'][] = ['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off'];

@@ -90,6 +90,8 @@ export interface Ledger {
   handedOffTerm: number;
   /** The newest term whose owner's database another hand opened in the middle of a planned move. */
   openedTerm: number;
+  /** Hosts on which the last statement of a killed agent made the database read-only, however much later. */
+  readonly shutByTheDead: Set<string>;
   /** By host. */
   readonly terms: Map<string, { readonly life: number; readonly term: number }>;
   readonly durableTerms: Map<string, number>;
@@ -137,6 +139,7 @@ export const createLedger = (): Ledger => ({
   inSync: [false, false],
   handedOffTerm: 0,
   openedTerm: 0,
+  shutByTheDead: new Set(),
   terms: new Map(),
   durableTerms: new Map(),
   promises: new Map(),

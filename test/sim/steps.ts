@@ -170,7 +170,10 @@ const runDatabase = (
     if (orphaned && world.random.chance(0.5)) return;
     if (agent.cancelled.has(id)) return end({ ok: false, detail: 'given up' });
     const outcome = tryOnce(world, host, server, step);
-    if (orphaned) return;
+    if (orphaned) {
+      if (step.name === 'database-fence' || step.name === 'database-demote') world.ledger.shutByTheDead.add(host.name);
+      return;
+    }
     if (outcome) return end(outcome);
     if (world.now - began >= limit) return end(atDeadline(world, host, server, step));
     atHost(world, host, LOOK_AGAIN_MS, attempt);
