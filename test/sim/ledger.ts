@@ -40,6 +40,7 @@ export type ViolationName =
   | 'two-standby-vips'
   | 'standby-vip-nowhere'
   | 'term-fell'
+  | 'term-not-asked'
   | 'two-owners-of-a-term'
   | 'voted-twice'
   | 'sync-write-lost'
@@ -94,6 +95,8 @@ export interface Ledger {
   readonly shutByTheDead: Set<string>;
   /** By host. */
   readonly terms: Map<string, { readonly life: number; readonly term: number }>;
+  /** A node and a term that it stood for, "db1 3". */
+  readonly asked: Set<string>;
   readonly durableTerms: Map<string, number>;
   /** What each voter last promised, until when in true time; and by node the newest term that it gave back. */
   readonly promises: Map<string, { readonly to: string; readonly term: number; readonly until: number }>;
@@ -141,6 +144,7 @@ export const createLedger = (): Ledger => ({
   openedTerm: 0,
   shutByTheDead: new Set(),
   terms: new Map(),
+  asked: new Set(),
   durableTerms: new Map(),
   promises: new Map(),
   released: new Map(),
@@ -257,12 +261,22 @@ const isBound = (owner: Host, voter: Host, term: number, end: number): boolean =
 const SERVING: readonly Role[] = ['promoting', 'active', 'handing-off'];
 
 const observeTerm = (world: World, host: Host, agent: Agent): void => {
+  const { asked } = world.ledger;
+  if (agent.state) asked.add(`${host.name} ${agent.state.askedTerm}`);
   const record = agent.voter ? agent.voter.record : agent.state?.voter.record;
   if (!record) return;
   const known = world.ledger.terms.get(host.name);
   if (known?.life === agent.life && known.term === record.maxTerm) return;
   if (known?.life === agent.life && record.maxTerm < known.term)
     violation(world, 'term-fell', `${host.name} went from term ${known.term} back to ${record.maxTerm}`);
+  // Voter 6: by a vote of its own or the BEAT of an owner, and both name who asked for that term.
+  const rose = known?.life === agent.life && record.maxTerm > known.term;
+  if (rose && record.holder !== null && !asked.has(`${record.holder} ${record.maxTerm}`))
+    violation(
+      world,
+      'term-not-asked',
+      `${host.name} has term ${record.maxTerm} of ${record.holder}, who never asked for it`,
+    );
   world.ledger.terms.set(host.name, { life: agent.life, term: record.maxTerm });
 };
 

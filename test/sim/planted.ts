@@ -20,7 +20,7 @@ export interface PlantedFault {
   readonly patches: readonly Patch[];
   /** The guard is of the shell, and of the world here. */
   readonly guardFault?: GuardFault;
-  /** Which of the first 20,000 seeds finds one that few do; absent: one of the first few hundred does. */
+  /** Where it is rare: a seed that finds it, for the standing test to begin with. It may not once core or simulator changed. */
   readonly from?: number;
 }
 
@@ -60,15 +60,16 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'own vote used before it is on disk',
-    from: 4991,
+    from: 4_991,
     rule: 'Voter 1',
+    // Not in a pair without a witness: the judge of its evidence looks for the peer's vote in the step before, and finds none.
     patches: [
       patch(
         'election.js',
         "vote(turn, onVote(s.voter, config.self, { kind: 'vote?', ...claim(s, election.term) }, now));",
         `const verdict = judge(s.voter, config.self, claim(s, election.term), now);
          vote(turn, onVote(s.voter, config.self, { kind: 'vote?', ...claim(s, election.term) }, now));
-         onOwnVote(turn, verdict);`,
+         if (!isPairAlone(s)) onOwnVote(turn, verdict);`,
       ),
     ],
   },
@@ -97,6 +98,7 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'voter that lost its record guesses an empty one',
+    from: 312,
     rule: 'Voter 5',
     patches: [patch('voter.js', '    ...options,\n', '    ...options, record: options.record ?? emptyRecord(),\n')],
   },
@@ -140,7 +142,6 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'refused vote raises the term',
-    from: 7558,
     rule: 'Voter 6',
     patches: [
       patch(
@@ -198,6 +199,7 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'promotes without applying what was received',
+    from: 243,
     rule: 'mysql.md, Promotion 3',
     patches: [
       patch(
@@ -246,24 +248,23 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: "peer's database that refuses to be read-only taken for dead",
-    from: 131,
     rule: 'Two nodes without a witness',
     patches: [patch('evidence.js', "if (peerDatabase === 'refuses')", 'if (false)')],
   },
   {
     name: 'active made read-only by another hand keeps the VIP',
-    from: 67,
     rule: 'Two nodes without a witness',
     patches: [patch('active.js', 'if (readOnly && isPairAlone(s))', 'if (false)')],
   },
   {
     name: 'one term for both nodes of a split pair',
-    from: 3336,
+    from: 3_336,
     rule: 'term: no term has two owners',
     patches: [patch('election.js', 'return !isPairAlone(s) || isOurs ? known + 1 : known + 2;', 'return known + 1;')],
   },
   {
     name: 'standby VIP counted from receipt of the grant',
+    from: 325,
     rule: 'The standby VIP',
     patches: [
       patch('standby-vip.js', 'asked.sentAt + countedLease(config.leaseMs)', 'turn.now + countedLease(config.leaseMs)'),
@@ -276,7 +277,7 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'standby VIP granted by an owner that has it',
-    from: 1029,
+    from: 1_029,
     rule: 'The standby VIP',
     patches: [
       patch(
@@ -299,6 +300,7 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'grant heeded after the standby VIP was given back',
+    from: 226,
     rule: 'The standby VIP',
     patches: [
       patch('standby-vip.js', 'if (!asked)\n        return;', ''),
@@ -313,7 +315,13 @@ export const PLANTED: readonly PlantedFault[] = [
       patch('standby-vip.js', "if (v.phase === 'asking')\n        take(turn, `", 'if (!isOn(v))\n        take(turn, `'),
     ],
   },
-  { name: 'guard refreshed from a stale clock', rule: 'The guard', patches: [], guardFault: 'stale-clock', from: 1285 },
+  {
+    name: 'guard refreshed from a stale clock',
+    rule: 'The guard',
+    patches: [],
+    guardFault: 'stale-clock',
+    from: 1_285,
+  },
 ];
 
 /** A core with the fault in it. `compiled` is the directory of the compiled core. Throws where a patch fits no more. */
