@@ -245,7 +245,7 @@ describe('the control socket', () => {
     };
     const crowds = async (conversations: number): Promise<void> => {
       for (let held = 0; held < conversations; ) {
-        const size = 1 + random(CONNECTIONS_LIMIT + 8);
+        const size = 1 + random(CONNECTIONS_LIMIT);
         held += size;
         fire.begin({ turns: random(3), progress: random(3), parts: random(4) === 0 ? 'reject' : 'work' });
         const asked = await Promise.all(Array.from({ length: size }, one));
@@ -265,8 +265,7 @@ describe('the control socket', () => {
       const before = usedBytes();
       await crowds(runs(RAW_CONVERSATIONS));
       expect(usedBytes() - before).toBeLessThan(GROWTH_LIMIT_BYTES);
-      expect(fire.connections.most()).toBeLessThanOrEqual(CONNECTIONS_LIMIT);
-      // Else the limit was not tried.
+      // Else nobody was refused.
       expect(fire.connections.most()).toBeGreaterThan(MAX_CONNECTIONS);
     } catch (cause) {
       throw new Error(`VIPD_FUZZ_SEED=${FUZZ_SEED}`, { cause });
@@ -296,8 +295,8 @@ it('no client keeps a place for long, whatever it leaves undone', TIMEOUT, async
     void setTimeout(() => reply.done(true, 'x'.repeat(1_000_000)), 5);
   const server = await createControlServer({ path, group: 'root', handle, warn: () => undefined, requestWaitMs: 30 });
   const manners = fc.array(fc.constantFrom(...(Object.keys(MANNERS) as (keyof typeof MANNERS)[])), {
-    minLength: MAX_CONNECTIONS,
-    maxLength: MAX_CONNECTIONS,
+    minLength: CONNECTIONS_LIMIT + 8,
+    maxLength: CONNECTIONS_LIMIT + 8,
   });
   try {
     await fc.assert(
@@ -311,6 +310,7 @@ it('no client keeps a place for long, whatever it leaves undone', TIMEOUT, async
           await Promise.all(clients.map((socket) => once(socket, 'connect')));
           await turn();
           await connections.allClosed();
+          expect(connections.most()).toBeLessThanOrEqual(CONNECTIONS_LIMIT);
         } finally {
           for (const socket of clients) socket.destroy();
           connections.cutAll();
