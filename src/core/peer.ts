@@ -19,7 +19,8 @@ export const onPeerBeat = (turn: Turn, beat: Beat): void => {
     fence(turn, 'higher-term', `${config.peer} owns term ${beat.term}`);
   const wasHeard = s.peer.beat !== null && now - s.peer.heardAt < config.leaseMs;
   vote(turn, onBeat(turn.s.voter, config.peer, beat, now));
-  if (isPairAlone(turn.s)) vote(turn, learnServed(turn.s.voter, config.peer, beat));
+  // An owner keeps its own word: the other may have served beside it in a split, which is no reason to give its place up.
+  if (isPairAlone(turn.s) && turn.s.role === 'standby') vote(turn, learnServed(turn.s.voter, beat));
   remember(turn, beat);
   if (!wasHeard) for (const name of ['alone', 'isolated', 'peer-alive', 'fence'] as const) unhold(turn, name);
   if (!wasHeard) set(turn, { evidence: { ...turn.s.evidence, verdict: 'unknown' } });

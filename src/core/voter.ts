@@ -202,10 +202,11 @@ const unheardServed = (record: VoterRecord, beat: Beat): Partial<VoterRecord> =>
  * What a standby knows to have served. In a pair without a witness its owner may have recorded a term alone, while this node
  * was away: nobody else can tell that our data is behind it.
  */
-export const learnServed = (voter: VoterState, from: VoterName, { role, servedTerm }: Beat): Voted => {
+export const learnServed = (voter: VoterState, { role, servedTerm }: Beat): Voted => {
   const { record } = voter;
   if (!record || !isSure(voter) || role !== 'standby' || servedTerm <= record.servedTerm) return { voter, effects: [] };
-  const adopted = servedTerm > record.maxTerm ? { maxTerm: servedTerm, holder: from } : {};
+  // It may have been ours, where our record was lost since.
+  const adopted = servedTerm > record.maxTerm ? { maxTerm: servedTerm, holder: null } : {};
   return save(voter, { ...adopted, servedTerm, sync: false });
 };
 
