@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, createConnection } from 'mysql2/promise';
+import type { NodeStatus } from '../../src/control/status.js';
 import { activeNode } from '../lab/checks.js';
 import { type Lab, peerOf } from '../lab/lab.js';
 import { NODES, type NodeName } from '../lab/topology.js';
@@ -79,6 +80,9 @@ const stopApplying = async (lab: Lab, active: NodeName): Promise<Clearing> => {
   await root.query('LOCK TABLES lab.writes READ');
   return async () => {
     root.destroy();
+    // The next move would be refused: its standby is behind.
+    const near = async () => ((await nodeOf(lab, peerOf(active)))?.lagMs ?? 0) < 1_000;
+    await waitFor(near, `${peerOf(active)} has caught up`, PATIENCE_MS);
   };
 };
 
@@ -91,8 +95,9 @@ const killAgent =
     return () => restartAsService(lab, node);
   };
 
-const role = async (lab: Lab, node: NodeName): Promise<string> =>
-  (await lab.status(node)).nodes.find((one) => one.self)?.role ?? 'unknown';
+/** As it tells of itself. */
+const nodeOf = async (lab: Lab, node: NodeName): Promise<NodeStatus | undefined> =>
+  (await lab.status(node)).nodes.find((one) => one.self);
 
 const round = async (stage: Stage, { arise, undone, title }: Obstacle): Promise<string> => {
   const { lab, fault, untilWritesPass, untilSettled } = stage;
@@ -101,7 +106,7 @@ const round = async (stage: Stage, { arise, undone, title }: Obstacle): Promise<
   await fault(`switchover from ${active}, and then: ${title}`, async () => {
     const asked = askToMove(lab, active, TIMEOUT_MS);
     const over = asked.then(() => true);
-    const begun = async () => (await role(lab, active)) === 'handing-off';
+    const begun = async () => (await nodeOf(lab, active))?.role === 'handing-off';
     // On a busy machine it may be over before it was seen to begin.
     await Promise.race([over, waitFor(begun, `${active} hands off`, PATIENCE_MS)]);
     const clear = await arise(lab, active);
