@@ -256,7 +256,7 @@ export const vipdShape = {
   guard: oneOf(['nftables', 'address'])
     .prefault('nftables')
     .describe(
-      "What shuts the VIP in the kernel when the lease runs out: a packet filter, or the address's own lifetime, which adds two to three seconds to a takeover from a dead host.",
+      "What shuts the VIP in the kernel when the lease runs out: a packet filter, or the address's own lifetime, which adds two and a half seconds or more to a takeover from a dead host.",
     ),
   moves: moves.prefault({}).describe('Keeps the VIP from moving too often.'),
   promotion: promotion.prefault({}).describe('What a standby must have before it becomes active.'),
