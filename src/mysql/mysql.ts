@@ -234,7 +234,10 @@ const readChannelRow = async (ask: Ask, { replica }: Dialect): Promise<Row | und
   return channels.find((candidate) => text(candidate, 'Channel_Name') === '') ?? channels[0];
 };
 
-/** A new host or port leaves user, password and TLS as they are (MySQL manual, CHANGE REPLICATION SOURCE TO). */
+/**
+ * A new host or port leaves user, password and TLS as they are (MySQL manual, CHANGE REPLICATION SOURCE TO). Only a start
+ * takes back the error of an earlier one, over which an agent would not start the channel any more.
+ */
 const cloneWords = (dialect: Dialect): CloneWords => {
   const { replica, source: name, configureChannel } = dialect;
   const columns = name === 'SOURCE' ? 'Source' : 'Master';
@@ -247,6 +250,7 @@ const cloneWords = (dialect: Dialect): CloneWords => {
     repoint: ({ host, port }) => [
       `STOP ${replica}`,
       `${configureChannel} ${name}_HOST=${quoteText(host)}, ${name}_PORT=${port}, ${name}_BIND='', ${name}_AUTO_POSITION=1`,
+      `START ${replica}`,
     ],
   };
 };
