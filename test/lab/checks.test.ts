@@ -21,7 +21,13 @@ const acknowledged = (id: number, begin: number, end: number): Attempt => ({
   error: '',
 });
 const taken = (node: Move['node'], takenAtUs: number): Row => ({ node, takenAtUs });
-const move = (term: number, node: Move['node']): Move => ({ term, node, cause: 'silence', text: 'the peer is silent' });
+const move = (term: number, node: Move['node']): Move => ({
+  term,
+  node,
+  at: '2026-01-01T00:00:00.000Z',
+  cause: 'silence',
+  text: 'the peer is silent',
+});
 
 describe('certainChanges', () => {
   it('is zero for one server', () => {

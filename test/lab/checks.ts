@@ -20,6 +20,8 @@ export interface Write {
 export interface Move {
   readonly term: number;
   readonly node: NodeName;
+  /** By the wall clock of that node, as its journal has it. */
+  readonly at: string;
   readonly cause: string;
   readonly text: string;
 }

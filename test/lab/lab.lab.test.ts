@@ -10,7 +10,9 @@ import { waitFor } from './wait.js';
 
 const DEADLINE_MS = 20_000;
 const SOME_WRITES = 30;
-const ONE_TERM: readonly Move[] = [{ term: 1, node: 'db1', cause: 'test', text: 'by hand' }];
+const ONE_TERM: readonly Move[] = [
+  { term: 1, node: 'db1', at: '2026-01-01T00:00:00.000Z', cause: 'test', text: 'by hand' },
+];
 
 inSandbox('test/lab/lab.lab.test.ts', () => {
   let lab: Lab;

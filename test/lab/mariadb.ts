@@ -93,7 +93,7 @@ export const MARIADB: ServerKind = {
   firstOf: (serverId, n) => `mariadb:0-${serverId}-${n}`,
   binlogAfter: (serverId, n) => [`--start-position=0-${serverId}-${n}`],
   semiSyncOn: 'SET GLOBAL rpl_semi_sync_master_enabled=ON',
-  semiSyncOff: 'SET GLOBAL rpl_semi_sync_master_enabled=OFF',
+  semiSyncEnds: 'SET GLOBAL rpl_semi_sync_master_enabled=OFF',
   semiSyncVariable: 'rpl_semi_sync_master_enabled',
   semiSyncClients: "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_clients'",
   processList: 'information_schema.PROCESSLIST',

@@ -10,6 +10,8 @@ export const ANNOUNCEMENTS_IN_A_BURST = 5;
 export const BURSTS_PER_TAKEOVER = 2;
 /** The frames of a burst leave within a few milliseconds, bursts are a second apart. */
 const BETWEEN_BURSTS_MS = 400;
+/** Who was active for so long before the next was has had the VIP for longer than a second, however slow that move. */
+const SURE_OF_BOTH_MS = 3_000;
 
 /** How many frames each burst had, in order. */
 export const bursts = (packets: readonly Packet[]): readonly number[] => {
@@ -35,9 +37,13 @@ const announcementsOf = (packets: readonly Packet[], node: NodeName, vip: string
         text.includes(`neighbor advertisement, tgt is ${vip}`)),
   );
 
-/** Times that this node took its own place again: what it had before may have ended ahead of its second burst. */
+/** Times that this node took its own place again, or that the next move came soon: ahead of the second burst, maybe. */
 const cutShort = (moves: readonly Move[], node: NodeName): number =>
-  moves.filter((move, index) => move.node === node && moves[index + 1]?.node === node).length;
+  moves.filter((move, index) => {
+    const next = moves[index + 1];
+    if (move.node !== node || next === undefined) return false;
+    return next.node === node || Date.parse(next.at) - Date.parse(move.at) < SURE_OF_BOTH_MS;
+  }).length;
 
 /** `moves`: those since the capture began; `mayEndEarly`: agents are killed, at any moment, so only first bursts are sure. */
 export const checkAnnouncements = (

@@ -46,12 +46,12 @@ const recordsOf = (lab: Lab, active: NodeName): Readonly<Record<string, Recorded
 const logStatements = ({ lab, active }: Stage): Promise<unknown> =>
   lab.database[active].sql("SET GLOBAL log_output='TABLE'; SET GLOBAL general_log=ON");
 
-/** When the newest statement that switches semi-sync off began, in Unix milliseconds; none: undefined. */
+/** When the newest statement that ends semi-sync began, in Unix milliseconds; none: undefined. */
 const switchedOffAt = async ({ lab, active }: Stage): Promise<number | undefined> => {
   const server = lab.database[active];
   const [row] = await server.sql(
     `SELECT MAX(UNIX_TIMESTAMP(event_time)) * 1000 AS atMs FROM mysql.general_log
-     WHERE CONVERT(argument USING utf8mb4) LIKE '${server.kind.semiSyncOff}'`,
+     WHERE CONVERT(argument USING utf8mb4) LIKE '${server.kind.semiSyncEnds}'`,
   );
   return row?.atMs === null || row?.atMs === undefined ? undefined : Number(row.atMs);
 };
@@ -62,9 +62,14 @@ const semiSyncIsOn = async ({ lab, active }: Stage): Promise<boolean> => {
   return Number(row?.v) === 1;
 };
 
+/** In the journal; MySQL's is only switched off a second after it has ended. */
+const isOff = async ({ lab, active }: Stage): Promise<boolean> =>
+  (await lab.journal(active)).some(({ cause, text }) => cause === 'semi-sync' && text.includes('off'));
+
 /** `sync=off` was on disk at both before the statement began. */
 const checkRecordedFirst = async (stage: Stage): Promise<void> => {
   const { lab, active, note } = stage;
+  await waitFor(() => isOff(stage), `semi-sync is switched off on ${active}`, PATIENCE_MS);
   const offAt = await switchedOffAt(stage);
   if (offAt === undefined) throw new Error(`semi-sync was not switched off on ${active}`);
   for (const [voter, { sync, atMs }] of Object.entries(recordsOf(lab, active))) {

@@ -80,8 +80,11 @@ const stopApplying = async (lab: Lab, active: NodeName): Promise<Clearing> => {
   await root.query('LOCK TABLES lab.writes READ');
   return async () => {
     root.destroy();
-    // The next move would be refused: its standby is behind.
-    const near = async () => ((await nodeOf(lab, peerOf(active)))?.lagMs ?? 0) < 1_000;
+    // The next move would be refused: its standby is behind, as the active sees it.
+    const near = async () => {
+      const seen = (await lab.status(active)).nodes.find((one) => !one.self)?.lagMs ?? null;
+      return seen !== null && seen < 1_000;
+    };
     await waitFor(near, `${peerOf(active)} has caught up`, PATIENCE_MS);
   };
 };
