@@ -14,8 +14,9 @@ import { createHttp } from './agent/http.js';
 import { keepConfig } from './agent/kept-config.js';
 import { leave } from './agent/leave.js';
 import { createLongPositions, POSITION } from './agent/long-positions.js';
+import { createLookAhead } from './agent/look-ahead.js';
 import { createLoop } from './agent/loop.js';
-import { createShutPeerDatabase } from './agent/peer-database.js';
+import { createPeerDatabase } from './agent/peer-database.js';
 import { createReloader } from './agent/reload.js';
 import { createServing } from './agent/serving.js';
 import { createStandbyAddress } from './agent/standby-address.js';
@@ -137,7 +138,16 @@ export const createAgent = (options: AgentOptions): Agent => {
     warn: (text) => log.warn(text),
   });
 
-  const heartbeats = createHeartbeats({ config, now: boottimeMs, emit, positions, log });
+  const heartbeats = createHeartbeats({
+    config,
+    now: boottimeMs,
+    emit: (event) => {
+      if (event.type === 'message' && event.from === peer) lookAhead.heard();
+      emit(event);
+    },
+    positions,
+    log,
+  });
 
   const address = createAddressHolder({
     group: config.group,
@@ -185,6 +195,7 @@ export const createAgent = (options: AgentOptions): Agent => {
   let steps: ReturnType<typeof createSteps> | null = null;
   let channel: AgentChannel | null = null;
   let stopSalvage = (): void => undefined;
+  let askSalvage = (): void => undefined;
   let applyConfig = (_next: VipdConfig): Promise<InForce> => Promise.reject(new Error('the agent is starting'));
 
   const serving = createServing({
@@ -193,6 +204,15 @@ export const createAgent = (options: AgentOptions): Agent => {
     probeWrites: (serves) => database?.setServing(serves),
     rejectNew: (rejects) => address.rejectNew(rejects),
     servesUntil: (until) => http?.servesUntil(until),
+  });
+
+  const peerDatabase = createPeerDatabase(() => inForce, boottimeMs);
+  const lookAhead = createLookAhead({
+    leaseMs: core.leaseMs,
+    state: () => loop.state(),
+    probe: address.probe,
+    peerDatabase,
+    askSalvage: () => askSalvage(),
   });
 
   const divergenceKeeper = createDivergenceKeeper({
@@ -220,6 +240,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     settled: (state) => {
       serving.settled(state);
       divergenceKeeper.settled(state);
+      lookAhead.settled(state);
     },
     exit: () => leaveAgent(false),
     broken: (error) => {
@@ -341,6 +362,7 @@ export const createAgent = (options: AgentOptions): Agent => {
           else hooksDone = steps?.finishHooks();
         },
         stopSalvage,
+        lookAhead.stop,
         divergenceKeeper.stop,
         positions.stop,
         heartbeats.close,
@@ -417,8 +439,8 @@ export const createAgent = (options: AgentOptions): Agent => {
       });
       await channel.start();
       if (config.promotion.salvage) salvage.start();
-      stopSalvage = () => salvage.stop();
-      const shutPeerDatabase = createShutPeerDatabase(() => inForce, boottimeMs);
+      stopSalvage = salvage.stop;
+      askSalvage = salvage.askAhead;
       const parts: RunningParts = {
         link: heartbeats.link,
         channel,
@@ -445,7 +467,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         fenceCommand:
           config.fence && createFenceCommand({ command: config.fence.command, facts: hookFacts, nowMs: boottimeMs }),
         salvage: salvage.salvage,
-        gatherEvidence: createEvidence(() => inForce, shutPeerDatabase, boottimeMs),
+        gatherEvidence: createEvidence(() => inForce, peerDatabase.shut, boottimeMs),
         peerMayServe: () => {
           const state = loop.state();
           return state !== null && mustShutPeer(state, boottimeMs());
@@ -454,7 +476,7 @@ export const createAgent = (options: AgentOptions): Agent => {
           const state = loop.state();
           return state?.promotion != null && !mayStillHold(state, state.promotion.servedBefore, boottimeMs());
         },
-        shutPeerDatabase,
+        shutPeerDatabase: peerDatabase.shut,
         leaseUntil: () => loop.state()?.owner?.leaseUntil ?? 0,
         emit,
         onHook: (facts, result) => hookFailures.note(facts, result, momentOf(boottimeMs())),

@@ -13,7 +13,7 @@ const probeOn = (holders: { peer: boolean; stranger: boolean }) => {
     vips: () => vips,
     now: () => now,
     link: {
-      nobodyButPeer: async () => !holders.stranger,
+      find: async () => (holders.stranger ? 'unknown' : holders.peer ? 'peer' : 'nobody'),
       nobody: async () => {
         searches += 1;
         return { ok: !holders.peer && !holders.stranger, detail: '' };
@@ -34,17 +34,28 @@ const probeOn = (holders: { peer: boolean; stranger: boolean }) => {
 
 describe('a probe that asked ahead, while the peer held the VIP', () => {
   it('need not listen again once the peer has given it up', async () => {
-    const { probe, searches, wait } = probeOn({ peer: false, stranger: false });
+    const { probe, searches, wait } = probeOn({ peer: true, stranger: false });
     probe.askAhead();
     wait(100);
     expect((await probe.ask(true)).ok).toBe(true);
     expect(searches()).toBe(0);
   });
 
-  it('listens for the peer where its word is not there', async () => {
+  it('listens for the peer again where it answered and its word is not there', async () => {
     const { probe, searches } = probeOn({ peer: true, stranger: false });
     probe.askAhead();
     expect((await probe.ask(false)).ok).toBe(false);
+    expect(searches()).toBe(1);
+  });
+
+  it('need not listen again where nobody answered at all, unless the peer was heard since', async () => {
+    const { probe, searches } = probeOn({ peer: false, stranger: false });
+    probe.askAhead();
+    expect((await probe.ask(false)).ok).toBe(true);
+    expect(searches()).toBe(0);
+    probe.askAhead();
+    probe.forget();
+    expect((await probe.ask(false)).ok).toBe(true);
     expect(searches()).toBe(1);
   });
 

@@ -10,12 +10,17 @@ import { probeForStranger } from '../net/stranger.js';
 const PROBE_MS = 20;
 const PROBE_ATTEMPTS = 25;
 
-/** For so long nobody but the peer having answered stands: from the final position on, a planned move takes less. */
+/** For so long what was found ahead stands: from the final position on, and in an election, less time passes. */
 const AHEAD_MS = 1_000;
 
+/** Who answered; `unknown`: a stranger, or it could not be asked. */
+type Found = 'nobody' | 'peer' | 'unknown';
+
 export interface VipProbe {
-  /** A planned move is on its way here: who answers beside the peer, asked while the peer still holds the VIPs. */
+  /** The VIPs may come here soon: who answers for them, asked while the peer may hold them still. */
   readonly askAhead: () => void;
+  /** What was found is worth nothing any more. */
+  readonly forget: () => void;
   /** `peerGaveUp`: its own word, so that only a stranger is looked for. */
   readonly ask: (peerGaveUp: boolean) => Promise<Outcome>;
 }
@@ -29,45 +34,47 @@ export interface VipProbeOptions {
 
 /** What is asked of the link; neither rejects. */
 export interface LinkQuestions {
-  /** Once. False where it is not known, whatever the reason. */
-  readonly nobodyButPeer: (vips: readonly Vip[]) => Promise<boolean>;
+  /** Once. */
+  readonly find: (vips: readonly Vip[]) => Promise<Found>;
   /** ok: nobody, or nobody any more but the peer, which is waited for. */
   readonly nobody: (vips: readonly Vip[]) => Promise<Outcome>;
 }
 
 export const questionsFor = (peerAddresses: readonly string[], now: () => Instant): LinkQuestions => ({
-  nobodyButPeer: (vips) => nobodyButPeer(vips, peerAddresses, now),
+  find: (vips) => find(vips, peerAddresses, now),
   nobody: (vips) => probeVips(vips, peerAddresses, now),
 });
 
 export const createVipProbe = ({ vips, now, link }: VipProbeOptions): VipProbe => {
-  let ahead: { readonly vips: readonly Vip[]; readonly at: Instant; readonly nobody: Promise<boolean> } | null = null;
+  let ahead: { readonly vips: readonly Vip[]; readonly at: Instant; readonly found: Promise<Found> } | null = null;
   return {
     askAhead: () => {
       const asked = vips();
-      ahead = { vips: asked, at: now(), nobody: link.nobodyButPeer(asked) };
+      ahead = { vips: asked, at: now(), found: link.find(asked) };
+    },
+    forget: () => {
+      ahead = null;
     },
     ask: async (peerGaveUp) => {
       const known = ahead;
       ahead = null;
-      const stands = peerGaveUp && known !== null && known.vips === vips() && now() - known.at < AHEAD_MS;
-      if (stands && (await known.nobody)) return { ok: true, detail: 'nobody but the peer answered for the VIP' };
+      const stands = known !== null && known.vips === vips() && now() - known.at < AHEAD_MS;
+      const found = stands ? await known.found : 'unknown';
+      if (found === 'nobody') return { ok: true, detail: 'nobody answers for the VIP' };
+      if (found === 'peer' && peerGaveUp) return { ok: true, detail: 'nobody but the peer answered for the VIP' };
       return link.nobody(vips());
     },
   };
 };
 
-const nobodyButPeer = async (
-  vips: readonly Vip[],
-  peerAddresses: readonly string[],
-  now: () => Instant,
-): Promise<boolean> => {
+const find = async (vips: readonly Vip[], peerAddresses: readonly string[], now: () => Instant): Promise<Found> => {
   try {
     const peerMacs = await macsOf(peerAddresses, vips);
     const result = await probeForStranger(vips, { timeoutMs: PROBE_MS, peerMacs, now });
-    return result.kind === 'nobody' || result.answers.every((answer) => answer.from === 'peer');
+    if (result.kind === 'nobody') return 'nobody';
+    return result.answers.every((answer) => answer.from === 'peer') ? 'peer' : 'unknown';
   } catch {
-    return false;
+    return 'unknown';
   }
 };
 

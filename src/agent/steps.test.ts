@@ -30,6 +30,8 @@ const UNUSED: StepsOptions = {
 interface Taken {
   /** What the database was asked for. */
   readonly steps: readonly Step[];
+  /** Whether it was told that the source is silent, each time. */
+  readonly silent: readonly boolean[];
   readonly outcome: Outcome;
   readonly asked: number;
 }
@@ -37,11 +39,13 @@ interface Taken {
 /** Carries out one step with a peer that may still serve or not, and whose server is as told. */
 const take = async (step: Step, peerMayServe: boolean, peer: ShutPeer): Promise<Taken> => {
   const steps: Step[] = [];
+  const silent: boolean[] = [];
   let asked = 0;
   const outcome = await new Promise<Outcome>((resolve) => {
     const database: Pick<StepsOptions['database'], 'run'> = {
-      run: async (one) => {
+      run: async (one, { sourceSilent }) => {
         steps.push(one);
+        silent.push(sourceSilent === true);
         return { ok: true, detail: 'all applied' };
       },
     };
@@ -58,7 +62,7 @@ const take = async (step: Step, peerMayServe: boolean, peer: ShutPeer): Promise<
       },
     }).run(1, step);
   });
-  return { steps, outcome, asked };
+  return { steps, silent, outcome, asked };
 };
 
 describe('a takeover on silence', () => {
@@ -73,9 +77,9 @@ describe('a takeover on silence', () => {
   });
 
   it('makes do with what was received where the peer is dead, or its server cannot be shut', async () => {
-    expect((await take(TAKEOVER, true, { state: 'silent' })).steps).toEqual([TAKEOVER]);
+    expect(await take(TAKEOVER, true, { state: 'silent' })).toMatchObject({ steps: [TAKEOVER], silent: [true] });
     const refused = await take(TAKEOVER, true, { state: 'refuses', why: 'access denied' });
-    expect(refused.steps).toEqual([TAKEOVER]);
+    expect(refused).toMatchObject({ steps: [TAKEOVER], silent: [false] });
     expect(refused.outcome.detail).toContain('could not be made read-only: access denied');
   });
 });

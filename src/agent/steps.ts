@@ -8,11 +8,12 @@ import type { HookFacts, HookQueue, HookResult } from '../host/hooks.js';
 import type { Database, DatabaseStep, StepOptions } from '../mysql/database.js';
 import type { AddressHolder } from './address.js';
 import type { ShutPeer, ShutPeerDatabase } from './peer-database.js';
+import type { VipProbe } from './probe.js';
 import type { StandbyAddress } from './standby-address.js';
 
 export interface StepsOptions {
   readonly database: Pick<Database, 'run'>;
-  readonly address: Pick<AddressHolder, 'probe' | 'on'>;
+  readonly address: Pick<AddressHolder, 'on'> & { readonly probe: Pick<VipProbe, 'ask' | 'askAhead'> };
   /** Null: none is configured. */
   readonly standbyAddress: Pick<StandbyAddress, 'on'> | null;
   readonly standbyVipUntil: () => Instant;
@@ -137,7 +138,7 @@ const catchUp = async (
   if (!takeover) return runDatabase(options, id, step, signal);
   const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS, signal);
   const target = peer.state === 'made-read-only' && peer.position !== '' ? peer.position : null;
-  const outcome = await runDatabase(options, id, { ...step, target }, signal);
+  const outcome = await runDatabase(options, id, { ...step, target }, signal, peer.state === 'silent');
   const detail = `${describePeer(peer)}${outcome.detail}`;
   return outcome.ok && target !== null ? { ...outcome, detail, shutAt: target } : { ...outcome, detail };
 };
@@ -158,7 +159,9 @@ const runDatabase = (
   id: number,
   step: DatabaseStep,
   signal: AbortSignal,
-): Promise<Outcome> => database.run(step, { signal, progress: (text) => emit({ type: 'progress', id, text }) });
+  sourceSilent = false,
+): Promise<Outcome> =>
+  database.run(step, { signal, sourceSilent, progress: (text) => emit({ type: 'progress', id, text }) });
 
 const runHook = async (
   options: StepsOptions,

@@ -47,16 +47,28 @@ export const describeTarget = (target: Target): string =>
  * Log in, within `deadlineMs`. A full server is tried once more by its admin port, where one is configured.
  * @throws DatabaseError
  */
-export const openSession = async (target: Target, credentials: Credentials, deadlineMs: number): Promise<Session> => {
+export const openSession = async (
+  target: Target,
+  credentials: Credentials,
+  deadlineMs: number,
+  hooks: LoginHooks = {},
+): Promise<Session> => {
   try {
-    return await login(target, credentials, deadlineMs);
+    return await login(target, credentials, deadlineMs, hooks);
   } catch (error) {
     const failure = asDatabaseError(error, `connect to ${describeTarget(target)}`);
     if (failure.kind !== 'full' || target.adminPort === undefined) throw failure;
     const { host = DEFAULT_HOST, adminPort: port } = target;
-    return await login({ host, port }, credentials, deadlineMs);
+    return await login({ host, port }, credentials, deadlineMs, hooks);
   }
 };
+
+export interface LoginHooks {
+  /** The host answers, whatever the server will say. */
+  readonly onAccepted?: () => void;
+  /** Given up with it. */
+  readonly signal?: AbortSignal;
+}
 
 /**
  * Run a statement that may wait for others; at the deadline, or when given up, it is taken back by KILL QUERY from
@@ -96,7 +108,12 @@ export const queryOrInterrupt = async (
 const afterReading = (deadlineMs: number, late: () => void): NodeJS.Timeout =>
   setTimeout(() => setImmediate(late), deadlineMs);
 
-const login = (target: Target, credentials: Credentials, deadlineMs: number): Promise<Session> =>
+const login = (
+  target: Target,
+  credentials: Credentials,
+  deadlineMs: number,
+  { onAccepted, signal }: LoginHooks,
+): Promise<Session> =>
   new Promise((resolve, reject) => {
     const attempted = `connect to ${describeTarget(target)} as ${credentials.user}`;
     // Our own socket, since mysql2's destroy() only half-closes its one, which a stopped server never answers.
@@ -106,13 +123,21 @@ const login = (target: Target, credentials: Credentials, deadlineMs: number): Pr
     // For an address the library names nobody to tls.connect(), which then asks the socket, and else expects `localhost`.
     if (target.host !== undefined) Object.assign(socket, { _host: target.host });
     let settled = false;
-    const fail = (error: unknown) => {
-      if (settled) return;
+    const settle = (): boolean => {
+      if (settled) return false;
       settled = true;
       clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      return true;
+    };
+    const fail = (error: unknown) => {
+      if (!settle()) return;
       socket.destroy();
       reject(asDatabaseError(error, attempted));
     };
+    const onAbort = () => fail(new DatabaseError('lost', 0, `${attempted}: given up`));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.once('connect', () => onAccepted?.());
     const timer = afterReading(deadlineMs, () =>
       fail(new DatabaseError('hanging', 0, `${attempted}: no answer within ${deadlineMs} ms`)),
     );
@@ -139,10 +164,7 @@ const login = (target: Target, credentials: Credentials, deadlineMs: number): Pr
     connection.on('error', fail);
     socket.once('close', () => fail(new DatabaseError('lost', 0, `${attempted}: the server closed the connection`)));
     connection.once('connect', () => {
-      if (settled) return;
-      settled = true;
-      clearTimeout(timer);
-      resolve(makeSession(connection, socket));
+      if (settle()) resolve(makeSession(connection, socket));
     });
   });
 

@@ -84,6 +84,8 @@ export interface Database {
 
 export interface StepOptions {
   readonly signal: AbortSignal;
+  /** As far as the caller knows the channel's source does not answer. */
+  readonly sourceSilent?: boolean;
   progress(text: string): void;
 }
 
@@ -191,6 +193,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       login: { target: options, credentials: settings.credentials },
       vipMayBeOn: options.vipMayBeOn === true,
       leavesSemiSync: options.leavesSemiSync === true,
+      sourceSilent: stepOptions.sourceSilent === true,
       nowMs: options.nowMs,
       signal: stepOptions.signal,
       progress: stepOptions.progress,

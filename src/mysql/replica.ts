@@ -14,6 +14,7 @@ import {
   assertWanted,
   CONNECT_CHANNEL_MS,
   failed,
+  LOOK_AGAIN_MS,
   lookAgain,
   PROMPT_MS,
   RECEIVER_GRACE_MS,
@@ -81,19 +82,24 @@ const STOPPED: Stopping = { pending: false, work: Promise.resolve() };
  *
  * As a semi-sync replica MariaDB's receiver, once it has left its loop, logs in at the source to kill its own dump thread,
  * and a dead host or a hanging server holds that up for 2 s (rpl_semi_sync_slave_kill_conn_timeout). It reads no more
- * events by then, so a promotion does not wait for it.
+ * events by then, so a promotion does not wait for it, and least of all where the source is known to be silent.
  */
 const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   const { flavour } = context;
   const work = askPatiently(context, flavour.stopReceiver, REPLICA_CONTROL_MS);
   // It may fail while nobody waits for it; whoever needs it awaits `work`.
   work.catch(() => undefined);
-  const pending = await Promise.race([work.then(() => false), sleep(RECEIVER_GRACE_MS, true)]);
-  if (!pending) return STOPPED;
-  const sessions = await flavour.listSessions(askAside(context));
-  const begun = sessions.some((session) => session.id === context.command.id && session.statement !== '');
-  if (!begun) await work;
-  return { pending: begun, work };
+  const graceUntilMs = context.nowMs() + RECEIVER_GRACE_MS;
+  const pauseMs = context.sourceSilent ? LOOK_AGAIN_MS : RECEIVER_GRACE_MS;
+  for (;;) {
+    if (await Promise.race([work.then(() => true), sleep(pauseMs, false)])) return STOPPED;
+    const sessions = await flavour.listSessions(askAside(context));
+    const begun = sessions.some((session) => session.id === context.command.id && session.statement !== '');
+    if (begun) return { pending: true, work };
+    if (context.nowMs() >= graceUntilMs) break;
+  }
+  await work;
+  return STOPPED;
 };
 
 /** Has what was received applied; false: it is, and nothing applies any more. @throws DatabaseError where nothing will. */

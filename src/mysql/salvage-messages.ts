@@ -6,10 +6,10 @@ import { z } from 'zod';
 export const SALVAGE = 'salvage';
 
 /**
- * `have`: everything that the asking node has; a position is text, as core/position.ts reads it. `only`: whether there is
- * more, and nothing of it: the answer is `nothing`, `cannot` or `some`.
+ * `have`: everything that the asking node has; a position is text, as core/position.ts reads it. `only`: how far the dead
+ * server's logs go, and nothing of what is in them: the answer is `holds`.
  */
-const request = z.object({ have: z.string(), only: z.literal('whether').optional() });
+const request = z.union([z.object({ only: z.literal('position') }), z.object({ have: z.string() })]);
 
 /** Told before the first byte, so that whatever happens then, it is known what was to come. */
 const note = z.object({
@@ -20,12 +20,12 @@ const note = z.object({
 });
 
 /**
- * nothing: the asker has everything. some: it has not, and only asked whether. cannot: `missing` is there and cannot be had, or not to its end. shipped: all bytes
- * were sent; `returned`: the server runs again meanwhile, with nothing more than what was sent.
+ * holds: all that there is. nothing: the asker has everything. cannot: `missing` is there and cannot be had, or not to its end.
+ * shipped: all bytes were sent; `returned`: the server runs again meanwhile, with nothing more than what was sent.
  */
 const trailer = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('holds'), position: z.string() }),
   z.object({ kind: z.literal('nothing'), position: z.string() }),
-  z.object({ kind: z.literal('some') }),
   z.object({ kind: z.literal('cannot'), why: z.string(), missing: z.string() }),
   z.object({ kind: z.literal('shipped'), position: z.string(), bytes: z.number(), returned: z.boolean() }),
 ]);

@@ -73,22 +73,22 @@ export const createSalvageShip = (options: SalvageShipOptions): SalvageShip => {
   };
 
   const handle = async (request: unknown, reply: ShipReply, signal: AbortSignal): Promise<SalvageTrailer> => {
-    const { have, only } = parseRequest(request) ?? {};
-    if (have === undefined) throw new Error('the request says no position; run the same vipd on both nodes');
+    const asked = parseRequest(request);
+    if (asked === undefined) throw new Error('the request says no position; run the same vipd on both nodes');
     if (known === undefined) {
       throw new Error(
         'where its binary logs lie is not known: the server has not answered since vipd was started, or has log_bin off',
       );
     }
     await untilDead(options, signal);
-    const shipment = await known.tail.compare(have, signal);
+    if ('only' in asked) return { kind: 'holds', position: (await known.tail.read(signal)).position };
+    const shipment = await known.tail.compare(asked.have, signal);
     switch (shipment.kind) {
       case 'nothing':
         return { kind: 'nothing', position: shipment.tail.position };
       case 'cannot':
         return { kind: 'cannot', why: shipment.why, missing: shipment.missing };
       case 'ship':
-        if (only === 'whether') return { kind: 'some' };
         return await ship(options, known, shipment, reply, signal);
       default:
         return shipment satisfies never;

@@ -40,6 +40,8 @@ export interface Salvage {
   stop(): void;
   /** Answers the peer's agent: the handler for the purpose `salvage`. */
   readonly handler: (request: unknown, reply: ShipReply, signal: AbortSignal) => Promise<SalvageTrailer>;
+  /** Has the peer asked how far its dead server's logs go, while what was received is still being applied here. */
+  askAhead(): void;
   /**
    * Fetches and applies what the peer's dead server has beyond `have`. To be called with everything received applied, the
    * channel stopped, the server still read-only. Never rejects; a failure names the GTIDs that could not be had.
@@ -51,6 +53,8 @@ export { SALVAGE } from './salvage-messages.js';
 
 /** How often the binary logs are read on while the server runs: what it writes in between is all that is left to read. */
 const KEEP_UP_MS = 2_000;
+/** What was asked ahead is believed for so long: a server that was started again may have written since. */
+const AHEAD_MS = 1_000;
 /** How often the position is looked at while transactions are applied. */
 const PROGRESS_MS = 500;
 
@@ -63,6 +67,7 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
   const stopping = new AbortController();
   let problem: string | undefined;
   let started = false;
+  let ahead: { readonly atMs: number; readonly holds: Promise<Position | null> } | undefined;
 
   options.database.onConnected((link) => void ship.learn(link, PROMPT_MS));
 
@@ -83,9 +88,16 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
     },
     stop: () => stopping.abort(),
     handler: ship.handle,
+    askAhead: () => {
+      const holds = whatItHolds(options.channel, AbortSignal.any([stopping.signal, AbortSignal.timeout(AHEAD_MS)]));
+      ahead = { atMs: performance.now(), holds: holds.catch(() => null) };
+    },
     salvage: async (have, { signal, progress }) => {
       try {
-        if (!(await hasMore(options.channel, have, signal)))
+        const asked = ahead && performance.now() - ahead.atMs < AHEAD_MS ? await ahead.holds : null;
+        ahead = undefined;
+        const holds = asked ?? (await whatItHolds(options.channel, signal));
+        if (holds !== null && containsPosition(have, holds))
           return { ok: true, detail: 'nothing to salvage', position: have };
         return await options.database.use((link) => run(options, link, have, signal, progress));
       } catch (error) {
@@ -96,13 +108,13 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
 };
 
 /**
- * Nearly always it has not. Asked before the local server is needed, which may still wait for its receiver to log in at a
- * source that hangs.
+ * Nearly always nothing that is not here. Asked before the local server is needed, which may still wait for its receiver to
+ * log in at a source that hangs. Null: it did not say.
  */
-const hasMore = async (channel: SalvageChannel, have: Position, signal: AbortSignal): Promise<boolean> => {
+const whatItHolds = async (channel: SalvageChannel, signal: AbortSignal): Promise<Position | null> => {
   const ignore = { onNote: () => undefined, onData: async () => undefined };
-  const answer = parseTrailer(await channel.ask(SALVAGE, { have, only: 'whether' }, { signal, ...ignore }));
-  return answer?.kind !== 'nothing';
+  const answer = parseTrailer(await channel.ask(SALVAGE, { only: 'position' }, { signal, ...ignore }));
+  return answer?.kind === 'holds' ? answer.position : null;
 };
 
 const run = async (
@@ -211,8 +223,8 @@ const problemOf = (trailer: SalvageTrailer | undefined, bytes: number): string |
       return undefined;
     case 'cannot':
       return trailer.why;
-    case 'some':
-      return 'the answer told that there is more, and not what';
+    case 'holds':
+      return 'the answer told how much there is, and not what';
     case 'shipped':
       return trailer.bytes === bytes ? undefined : `${trailer.bytes} bytes were sent, and ${bytes} came`;
     default:

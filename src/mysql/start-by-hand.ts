@@ -21,6 +21,7 @@ export const startByHand = (
     signal,
     vipMayBeOn: false,
     leavesSemiSync: true,
+    sourceSilent: false,
     nowMs,
     progress: () => undefined,
     leaveBehind: () => undefined,

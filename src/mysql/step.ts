@@ -19,6 +19,8 @@ export interface StepContext {
   readonly vipMayBeOn: boolean;
   /** Another hand switches semi-sync on and off. */
   readonly leavesSemiSync: boolean;
+  /** The channel's source does not answer: nothing more comes from it, and it cannot be logged in to. */
+  readonly sourceSilent: boolean;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   progress(text: string): void;

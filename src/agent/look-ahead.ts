@@ -1,0 +1,65 @@
+/** What a takeover has to know is asked as soon as one is in sight, so that its steps find the answers there. */
+
+import type { NodeState } from '../core/state.js';
+import type { Millis } from '../core/types.js';
+import type { PeerDatabase } from './peer-database.js';
+import type { VipProbe } from './probe.js';
+
+export interface LookAheadOptions {
+  readonly leaseMs: Millis;
+  readonly state: () => NodeState | null;
+  readonly probe: Pick<VipProbe, 'askAhead' | 'forget'>;
+  readonly peerDatabase: Pick<PeerDatabase, 'askAhead' | 'forget'>;
+  /** How far the logs of the peer's dead server go. */
+  readonly askSalvage: () => void;
+}
+
+export interface LookAhead {
+  /** A frame of the peer's came. */
+  readonly heard: () => void;
+  /** After every event. */
+  readonly settled: (state: NodeState) => void;
+  readonly stop: () => void;
+}
+
+/** Two of three heartbeats stayed away: more than what a network loses now and then, and early enough for an answer. */
+const SILENT_AFTER = 2 / 3;
+
+export const createLookAhead = (options: LookAheadOptions): LookAhead => {
+  const { leaseMs, probe, peerDatabase } = options;
+  let silence: NodeJS.Timeout | undefined;
+  let asked = false;
+  let role: NodeState['role'] = 'starting';
+
+  const onSilence = (): void => {
+    const state = options.state();
+    if (state?.role !== 'standby' || state.peer.beat?.owner !== true) return;
+    asked = true;
+    probe.askAhead();
+    peerDatabase.askAhead();
+  };
+
+  return {
+    heard: () => {
+      // What nobody answered may have been asked of a link that was cut here.
+      if (asked) {
+        asked = false;
+        probe.forget();
+        peerDatabase.forget();
+      }
+      if (silence) silence.refresh();
+      else silence = setTimeout(onSilence, leaseMs * SILENT_AFTER).unref();
+    },
+    settled: (state) => {
+      const stands = state.role === 'candidate' && role !== 'candidate';
+      role = state.role;
+      if (!stands || asked) return;
+      const release = state.peer.release;
+      const term = state.lastOwner?.name === state.config.peer ? state.lastOwner.term : null;
+      if (release === null || release.term !== term) return;
+      probe.askAhead();
+      if (state.config.salvage && release.finalPosition === '') options.askSalvage();
+    },
+    stop: () => clearTimeout(silence),
+  };
+};
