@@ -57,8 +57,6 @@ export interface SemiSyncStatements {
   readonly off: string;
   /** It holds up logins and other settings for a while, so that a fence does it last unless commits do wait. */
   readonly offStalls: boolean;
-  /** Where `off` stalls: has it release waiting commits by itself, at once, when its last replica's connection ends. */
-  readonly fallBackAlone?: string;
 }
 
 /** Where the printing of binary logs begins and ends. */

@@ -165,7 +165,8 @@ const askDialect = async (ask: Ask): Promise<Dialect> => {
 
 const semiSyncStatements = (role: 'source' | 'master'): SemiSyncStatements => ({
   on: [
-    waitNoReplica(role, 'ON'),
+    // Else it would fall back in silence when its last replica is gone (MySQL manual).
+    `SET GLOBAL rpl_semi_sync_${role}_wait_no_${role === 'source' ? 'replica' : 'slave'}=ON`,
     `SET GLOBAL rpl_semi_sync_${role}_timeout=${SEMI_SYNC_TIMEOUT_MS}`,
     `SET GLOBAL rpl_semi_sync_${role}_wait_point='AFTER_SYNC'`,
     `SET GLOBAL rpl_semi_sync_${role}_enabled=ON`,
@@ -173,12 +174,7 @@ const semiSyncStatements = (role: 'source' | 'master'): SemiSyncStatements => ({
   off: `SET GLOBAL rpl_semi_sync_${role}_enabled=OFF`,
   // Until its thread for acknowledgements wakes, which it does once a second (semisync_source_ack_receiver.cc).
   offStalls: true,
-  fallBackAlone: waitNoReplica(role, 'OFF'),
 });
-
-/** Whether it goes on waiting when its last replica is gone (MySQL manual); OFF is a silent fallback. */
-const waitNoReplica = (role: 'source' | 'master', value: 'ON' | 'OFF'): string =>
-  `SET GLOBAL rpl_semi_sync_${role}_wait_no_${role === 'source' ? 'replica' : 'slave'}=${value}`;
 
 const SALVAGE: SalvageWords = {
   binlogProgram: 'mysqlbinlog',

@@ -6,11 +6,13 @@ import type { Session } from './connection.js';
 import { asDatabaseError, DatabaseError, NO_SUCH_DATABASE, NO_SUCH_TABLE } from './errors.js';
 import { dumpSessions } from './sessions.js';
 import {
+  askAside,
   askCommand,
   failed,
+  isUnderWay,
+  LOOK_AGAIN_MS,
   PROBE_WRITE_MS,
   PROMPT_MS,
-  RELEASE_PAUSE_MS,
   SEMI_SYNC_OFF_MS,
   type StepContext,
 } from './step.js';
@@ -70,8 +72,9 @@ export const switchSemiSync = async (context: StepContext, on: boolean): Promise
       ? failed('the server has no semi-synchronous replication: load its plugin')
       : { ok: true, detail: 'not there' };
   }
-  if (!on && semiSync.fallBackAlone !== undefined) await releaseCommits(context, semiSync.fallBackAlone);
-  for (const statement of on ? semiSync.on : [semiSync.off]) await context.command.query(statement, SEMI_SYNC_OFF_MS);
+  if (on) for (const statement of semiSync.on) await context.command.query(statement, SEMI_SYNC_OFF_MS);
+  else if (semiSync.offStalls) await switchOffAtOnce(context, semiSync.off);
+  else await context.command.query(semiSync.off, SEMI_SYNC_OFF_MS);
   const status = await context.flavour.readStatus(askCommand(context));
   if (status.semiSync !== on)
     return failed(`semi-sync was switched ${on ? 'on' : 'off'}, yet the server says otherwise`);
@@ -79,14 +82,22 @@ export const switchSemiSync = async (context: StepContext, on: boolean): Promise
 };
 
 /**
- * Ends the connections of replicas, with which semi-sync ends by itself: that holds up nobody, where switching it off would
- * hold up every login for up to a second. The pause lets its thread for acknowledgements find that nobody is left, after
- * which it can be switched off without that. A replica that is there connects again at once.
+ * MySQL's OFF lets commits go, and then waits, as does every login, for its thread for acknowledgements to look up: once a
+ * second, or when a replica's connection ends (semisync_source_ack_receiver.cc, run and stop). So those are ended, once it
+ * is being waited for; sooner, it would take note of their end, and of nothing else for a second. A replica that is there
+ * connects again at once.
  */
-const releaseCommits = async (context: StepContext, fallBackAlone: string): Promise<void> => {
-  const ask = askCommand(context);
-  await ask(fallBackAlone);
-  const sessions = await context.flavour.listSessions(ask);
-  for (const { id } of dumpSessions(sessions)) await ask(`KILL ${id}`).catch(() => undefined);
-  await sleep(RELEASE_PAUSE_MS);
+const switchOffAtOnce = async (context: StepContext, off: string): Promise<void> => {
+  const ask = askAside(context);
+  const replicas = dumpSessions(await context.flavour.listSessions(ask));
+  let done = false;
+  const switched = context.command.query(off, SEMI_SYNC_OFF_MS).finally(() => {
+    done = true;
+  });
+  switched.catch(() => undefined);
+  while (!done && !(await isUnderWay(context))) await sleep(LOOK_AGAIN_MS);
+  // It has let go of the commits by then, and waits.
+  await sleep(LOOK_AGAIN_MS);
+  if (!done) for (const { id } of replicas) await ask(`KILL ${id}`).catch(() => undefined);
+  await switched;
 };

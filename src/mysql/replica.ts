@@ -14,6 +14,7 @@ import {
   assertWanted,
   CONNECT_CHANNEL_MS,
   failed,
+  isUnderWay,
   LOOK_AGAIN_MS,
   lookAgain,
   PROMPT_MS,
@@ -93,9 +94,7 @@ const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   const pauseMs = context.sourceSilent ? LOOK_AGAIN_MS : RECEIVER_GRACE_MS;
   for (;;) {
     if (await Promise.race([work.then(() => true), sleep(pauseMs, false)])) return STOPPED;
-    const sessions = await flavour.listSessions(askAside(context));
-    const begun = sessions.some((session) => session.id === context.command.id && session.statement !== '');
-    if (begun) return { pending: true, work };
+    if (await isUnderWay(context)) return { pending: true, work };
     if (context.nowMs() >= graceUntilMs) break;
   }
   await work;

@@ -36,8 +36,6 @@ export const FENCE_READ_ONLY_MS = 5_000;
 export const FENCE_ACKNOWLEDGED_MS = 200;
 /** Switching semi-sync off; MySQL takes up to a second. */
 export const SEMI_SYNC_OFF_MS = 5_000;
-/** Longer than MySQL's thread for acknowledgements sleeps: a second (semisync_source_ack_receiver.cc). */
-export const RELEASE_PAUSE_MS = 1_200;
 /** Until no client session is left. */
 export const KILL_SESSIONS_MS = 3_000;
 /** START and STOP of replication threads wait for the running event, and the receiver for its socket. */
@@ -77,6 +75,12 @@ export const assertWanted = (context: StepContext): void => {
 export const lookAgain = async (context: StepContext, pauseMs: number = LOOK_AGAIN_MS): Promise<void> => {
   assertWanted(context);
   await sleep(pauseMs);
+};
+
+/** The server is at work on a statement of `command`. */
+export const isUnderWay = async (context: StepContext): Promise<boolean> => {
+  const sessions = await context.flavour.listSessions(askAside(context));
+  return sessions.some(({ id, statement }) => id === context.command.id && statement !== '');
 };
 
 export const failed = (detail: string): Outcome => ({ ok: false, detail });

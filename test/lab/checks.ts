@@ -194,6 +194,9 @@ const standbyProblems = async (lab: Lab, node: NodeName, orphans: Orphans): Prom
   if (status.active !== peerOf(node)) problems.push(`${node} says that ${status.active ?? 'nobody'} is active`);
   if (self?.role !== 'standby') problems.push(`${node} says that its role is ${self?.role}`);
   if (!kept && self?.unfit !== '') problems.push(`${node} says that it is unfit: ${self?.unfit}`);
+  // A BEAT later: whoever asks for a move now is answered by what the active knows.
+  const seen = (await lab.status(peerOf(node))).nodes.find((one) => !one.self);
+  if (!kept && seen?.unfit !== '') problems.push(`${peerOf(node)} says that ${node} is unfit: ${seen?.unfit}`);
   if (lab.vips.some((vip) => addresses.includes(vip))) problems.push(`a VIP is on ${node}, which is not active`);
   if (!(await serverIsReadOnly(lab, node))) problems.push(`the server of the standby ${node} is writable`);
   if (!kept && !(await replicates(lab, node))) problems.push(`the server of the standby ${node} does not replicate`);

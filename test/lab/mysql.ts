@@ -111,7 +111,7 @@ export const MYSQL: ServerKind = {
   firstOf: (serverId, n) => `mysql:${serverUuid(serverId)}:${n === 1 ? '1' : `1-${n}`}`,
   binlogAfter: (serverId, n) => [`--exclude-gtids=${serverUuid(serverId)}:1-${n}`],
   semiSyncOn: 'SET GLOBAL rpl_semi_sync_source_enabled=ON',
-  semiSyncEnds: 'SET GLOBAL rpl_semi_sync_source_wait_no_replica=OFF',
+  semiSyncEnds: 'SET GLOBAL rpl_semi_sync_source_enabled=OFF',
   semiSyncVariable: 'rpl_semi_sync_source_enabled',
   semiSyncClients: "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_source_clients'",
   processList: 'performance_schema.processlist',

@@ -70,7 +70,7 @@ export interface ServerKind {
   /** Options of `binlog` for everything after the first n of that server. */
   binlogAfter(serverId: number, n: number): readonly string[];
   readonly semiSyncOn: string;
-  /** The first of what the agent says where nobody acknowledges any more: commits that wait may be let go from here on. */
+  /** What the agent says where nobody acknowledges any more: commits that wait may be let go from here on. */
   readonly semiSyncEnds: string;
   /** The variable that is ON where it waits for its standby. */
   readonly semiSyncVariable: string;

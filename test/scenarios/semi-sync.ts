@@ -62,7 +62,7 @@ const semiSyncIsOn = async ({ lab, active }: Stage): Promise<boolean> => {
   return Number(row?.v) === 1;
 };
 
-/** In the journal; MySQL's is only switched off a second after it has ended. */
+/** In the journal, which is told once the server has said so. */
 const isOff = async ({ lab, active }: Stage): Promise<boolean> =>
   (await lab.journal(active)).some(({ cause, text }) => cause === 'semi-sync' && text.includes('off'));
 
