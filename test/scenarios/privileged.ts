@@ -58,8 +58,7 @@ const throughVip =
 interface Intruder {
   /** Acknowledged so far. */
   readonly rows: readonly number[];
-  /** All that were acknowledged. */
-  readonly stop: () => Promise<readonly number[]>;
+  readonly stop: () => Promise<void>;
 }
 
 /** On the host itself, where no guard is in between. */
@@ -84,7 +83,6 @@ const intrude = (lab: Lab, node: NodeName, firstId: number): Intruder => {
     stop: async () => {
       wanted = false;
       await done;
-      return rows;
     },
   };
 };
@@ -103,9 +101,13 @@ const pastVip =
     for (let turn = 1; turn <= rounds; turn += 1) {
       const active = await activeNode(lab);
       const intruder = intrude(lab, active, turn * IDS_OF_A_ROUND);
-      await waitFor(() => intruder.rows.length >= ROWS_BEFORE, 'the intruder writes', PATIENCE_MS);
-      await ask(stage, 'with a privileged client on the host itself');
-      const rows = await intruder.stop();
+      try {
+        await waitFor(() => intruder.rows.length >= ROWS_BEFORE, 'the intruder writes', PATIENCE_MS);
+        await ask(stage, 'with a privileged client on the host itself');
+      } finally {
+        await intruder.stop();
+      }
+      const { rows } = intruder;
       await untilWritesPass();
       await untilSettled();
       const serving = await activeNode(lab);
