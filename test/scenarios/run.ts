@@ -16,6 +16,7 @@ import { EVENTS } from './events.js';
 import { hostile } from './hostile.js';
 import { NETWORK_FAULTS } from './network.js';
 import { OPERATIONS } from './operator.js';
+import { PAIRS_ALONE } from './pair-alone.js';
 import { PATHS } from './paths.js';
 import { type PlayOptions, play } from './play.js';
 import { LONG_POSITIONS } from './positions.js';
@@ -40,6 +41,7 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
     ...agentFaults(extent),
     ...NETWORK_FAULTS,
     ...PATHS,
+    ...PAIRS_ALONE,
     ...WITNESS_FAULTS,
     ...OPERATIONS,
     ...CONFIGURATION,
