@@ -73,7 +73,8 @@ const lossy = async ({ lab, fault, goOn, untilWritesPass }: Stage): Promise<void
   await untilWritesPass();
 };
 
-const linkDown = async ({ lab, fault, active, standby, untilActive, goOn }: Stage): Promise<void> => {
+/** The active alone, which has to notice it by itself. */
+export const linkDown = async ({ lab, fault, active, standby, untilActive, goOn }: Stage): Promise<void> => {
   await fault(`cable of ${active} pulled`, () => lab.cable(active, false));
   await untilActive(standby);
   await waitFor(

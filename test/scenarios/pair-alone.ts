@@ -2,10 +2,9 @@
 
 import { bothWays } from '../lab/faults.js';
 import { monotonicMs } from '../lab/load.js';
-import { addressesOf } from '../lab/topology.js';
-import { waitFor } from '../lab/wait.js';
 import { restartAsService } from './agents.js';
-import { nobodyWrites, PATIENCE_MS, type Scenario, type Stage, untilInSync } from './stage.js';
+import { linkDown } from './network.js';
+import { nobodyWrites, type Scenario, type Stage, untilInSync } from './stage.js';
 
 /** Many leases and several check intervals: toggling would show. */
 const STEADY_MS = 6_000;
@@ -33,18 +32,6 @@ const standbyCutOff = async ({ lab, fault, standby, goOn, untilWritesPass }: Sta
   await goOn(STEADY_MS);
   await untilWritesPass();
   await lab.cable(standby, true);
-};
-
-const activeCutOff = async ({ lab, fault, active, standby, untilActive, goOn }: Stage): Promise<void> => {
-  await fault(`cable of ${active} pulled`, () => lab.cable(active, false));
-  await untilActive(standby);
-  await waitFor(
-    async () => !(await addressesOf(active)).includes(lab.vip),
-    `the VIP is gone from ${active}`,
-    PATIENCE_MS,
-  );
-  await goOn(STEADY_MS);
-  await lab.cable(active, true);
 };
 
 const heartbeatsCut = async ({ lab, fault, active, standby, untilActive, goOn }: Stage): Promise<void> => {
@@ -106,7 +93,7 @@ export const PAIRS_ALONE: readonly Scenario[] = [
     lab: WITHOUT_WITNESS,
     moves: { exactly: 1 },
     orphans: 'may be kept',
-    run: activeCutOff,
+    run: linkDown,
   },
   {
     id: 'p5',
