@@ -274,7 +274,7 @@ export const createAgent = (options: AgentOptions): Agent => {
     hookFailures: hookFailures.all(),
     journalProblem: journal.problem(),
     databaseVersion: database?.version() ?? '',
-    lagSources: database?.lagSources() ?? null,
+    lagSources: (await database?.lagSources()) ?? null,
     events: database?.events.problem ?? '',
     changes,
     config: { path: options.configFile.path, version, loaded: momentOf(loadedAt), reload: reloader.last() },

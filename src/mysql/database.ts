@@ -71,7 +71,7 @@ export interface Database {
   onConnected(listener: (link: Link) => void): void;
   lastReport(): DatabaseReport | undefined;
   /** Where lag comes from, and how long it would take to apply what is received; undefined: nothing was read yet. */
-  lagSources(): LagSources | undefined;
+  lagSources(): Promise<LagSources | undefined>;
   /** What is wrong with the events of an active: `problem` for people, empty for nothing, until it is acknowledged. */
   readonly events: Pick<EventKeeper, 'problem' | 'acknowledge'>;
   /** Other settings from now on. With another login every connection is opened anew, once no step is under way on it. */
@@ -304,7 +304,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       });
     },
     lastReport: () => probe.lastReport,
-    lagSources: () => probe.lagSources,
+    lagSources: probe.lagSources,
     events: keeper,
     serverState: serverProcess.state,
     version: () => version,

@@ -40,7 +40,7 @@ export interface Probe {
   setServing(serving: boolean): void;
   readonly lastReport: DatabaseReport | undefined;
   /** Where lag comes from; undefined: nothing was read yet. */
-  readonly lagSources: LagSources | undefined;
+  readonly lagSources: () => Promise<LagSources | undefined>;
 }
 
 /**
@@ -71,7 +71,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
   let checkedAtMs = Number.NEGATIVE_INFINITY;
   let missing: Failed | undefined;
   const lag = createLagMeter();
-  const sources = createLagWatch(links, () => settings().timeoutMs);
+  const sources = createLagWatch(links, settings);
   const statuses = createStatusReader();
   const write = createWriteCheck(options, () => emitFailedWrite());
 
@@ -195,9 +195,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
     get lastReport() {
       return lastReport;
     },
-    get lagSources() {
-      return sources.read();
-    },
+    lagSources: () => sources.read(nowMs()),
   };
 };
 
