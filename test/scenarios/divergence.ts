@@ -101,6 +101,8 @@ const assertQuarantined = async ({ lab, standby, note }: Stage): Promise<void> =
   const root = join(lab.files[standby].stateDirectory, KEPT_DIRECTORY);
   const lists = () =>
     (existsSync(root) ? readdirSync(root) : [])
+      // Being written still; it gets its name as a whole.
+      .filter((name) => !name.endsWith('.tmp'))
       .map((name) => join(root, name, LIST_FILE))
       .filter((path) => existsSync(path));
   await waitFor(() => lists().length === 1 || 'nothing kept', 'its transactions are kept', PATIENCE_MS);
