@@ -5,10 +5,10 @@ import { BACKUP_GRANT } from '../../src/mysql/backup-ship.js';
 import { groupProblems } from '../lab/checks.js';
 import { AGENT_ACCOUNTS, MYSQL_PORT } from '../lab/database.js';
 import { type Lab, peerOf } from '../lab/lab.js';
-import { pointAt } from '../lab/mysqld.js';
+import { pointAt, type Server } from '../lab/mysqld.js';
 import { REPLICATION_PASSWORD, REPLICATION_USER } from '../lab/server-kind.js';
 import { ADDRESSES, NODES, type NodeName } from '../lab/topology.js';
-import { type Seen, waitForValue } from '../lab/wait.js';
+import { type Seen, waitFor, waitForValue } from '../lab/wait.js';
 import { whileServed } from './service.js';
 
 /** Ample on a busy machine: a wait is over as soon as it can be. */
@@ -89,20 +89,26 @@ const rejoin = async (lab: Lab, node: NodeName): Promise<void> => {
   await rm(`${lab.database[node].dataDir}.vipd-rebuild`, { recursive: true, force: true });
 };
 
-/** `--discard` is not built for MySQL: what docs/operating.md tells to do by hand. */
+/** The server tells of it after its restart only. */
+const isCloned = (server: Server): Promise<boolean> =>
+  server.sql("SELECT 1 FROM performance_schema.clone_status WHERE STATE = 'Completed'").then(
+    (rows) => rows.length > 0,
+    () => false,
+  );
+
+/** Beside `vipctl rejoin`, which scenario 16b types: what an operator can do by hand. */
 const cloneByHand = async (lab: Lab, node: NodeName): Promise<void> => {
   const server = lab.database[node];
   const peer = ADDRESSES[peerOf(node)].ipv4;
   await lab.agent[node].stop();
   await server.sql(`SET GLOBAL super_read_only=OFF; SET GLOBAL clone_valid_donor_list='${peer}:${MYSQL_PORT}'`);
-  // It ends with a restart, for which no supervisor is there (error 3707): the server is started below.
+  // It ends in order to be started again, which the lab does as a service manager would.
   await server
     .sql(`CLONE INSTANCE FROM '${REPLICATION_USER}'@'${peer}':${MYSQL_PORT} IDENTIFIED BY '${REPLICATION_PASSWORD}'`)
     .catch((error: unknown) => {
       if (!/restart server failed|lost connection|closed/i.test(String(error))) throw error;
     });
-  await server.stop();
-  await server.start();
+  await waitFor(() => isCloned(server), `${node} is cloned and started again`, REJOIN_TIMEOUT_MS);
   await pointAt(server, { host: peer, port: MYSQL_PORT });
   lab.agent[node].start();
 };
