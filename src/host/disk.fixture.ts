@@ -2,7 +2,8 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface TestDisk {
@@ -15,10 +16,11 @@ export interface TestDisk {
 
 const MOUNT_POINT = '/mnt';
 
-/** A process in a mount namespace of its own; `extra` are descriptors it inherits from 3 on. */
+/** A process in a mount namespace of its own; `extra` are descriptors it inherits from 3 on; `last` runs if this one ends before it. */
 const holder = async (
   script: string,
   extra: readonly number[] = [],
+  last = '',
 ): Promise<ChildProcess & { readonly pid: number }> => {
   const args = [
     '--mount',
@@ -28,7 +30,7 @@ const holder = async (
     '--',
     '/bin/sh',
     '-c',
-    `${script} && echo ready && exec cat 3<&-`,
+    `${script} && echo ready && ${last === '' ? 'exec cat 3<&-' : `cat 3<&-; ${last}`}`,
   ];
   const child = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit', ...extra] });
   if (child.stdout === null || child.pid === undefined) throw new Error('unshare could not be started');
@@ -49,6 +51,48 @@ const diskOf = (child: ChildProcess & { readonly pid: number }): TestDisk => ({
 /** A file system in memory of that size. */
 export const smallDisk = async (sizeKib: number): Promise<TestDisk> =>
   diskOf(await holder(`mount -t tmpfs -o size=${sizeKib}k tmpfs ${MOUNT_POINT}`));
+
+/** A disk on which everything can be read and, while it is frozen, no write comes back (fsfreeze(8)). */
+export interface FreezableDisk extends TestDisk {
+  /** What a command begins with that is to see it at `mountPoint`: a server looks behind `path`, where only its own /mnt is. */
+  readonly prefix: readonly string[];
+  readonly mountPoint: string;
+  freeze(): void;
+  /** Does nothing where it is not frozen. */
+  thaw(): void;
+}
+
+export const freezableDisk = async (sizeMib: number): Promise<FreezableDisk> => {
+  const directory = mkdtempSync(join(tmpdir(), 'vipd-disk-'));
+  const image = join(directory, 'image');
+  writeFileSync(image, '');
+  truncateSync(image, sizeMib * 1_048_576);
+  execFileSync('mkfs.ext4', ['-q', image]);
+  // Thawed at the end in any case: whoever waits for a frozen disk cannot be ended.
+  const thaw = `fsfreeze -u ${MOUNT_POINT}`;
+  const child = await holder(`mount -o loop ${image} ${MOUNT_POINT}`, [], thaw);
+  const disk = diskOf(child);
+  let frozen = false;
+  const freezable: FreezableDisk = {
+    ...disk,
+    prefix: ['nsenter', `--mount=/proc/${child.pid}/ns/mnt`, '--'],
+    mountPoint: MOUNT_POINT,
+    freeze: () => {
+      disk.run('fsfreeze', '-f', MOUNT_POINT);
+      frozen = true;
+    },
+    thaw: () => {
+      if (frozen) disk.run('fsfreeze', '-u', MOUNT_POINT);
+      frozen = false;
+    },
+    remove: () => {
+      freezable.thaw();
+      disk.remove();
+      rmSync(directory, { recursive: true });
+    },
+  };
+  return freezable;
+};
 
 /** linux/fuse.h: struct fuse_in_header is 40 bytes, fuse_out_header 16, fuse_init_out 64. */
 const FUSE = { OUT_HEADER: 16, INIT_OUT: 64, MAJOR: 7, MINOR: 31, READ_BYTES: 1 << 17 } as const;

@@ -48,10 +48,11 @@ export const startServer = async (
   kind: ServerKind,
   serverId: number,
   extra: ServerSettings = {},
+  prefix: readonly string[] = [],
 ): Promise<Server> => {
   const dir = await makeServerDir();
   cleanup.push(() => rm(dir, { recursive: true, force: true }));
-  const server = await launchServer({ kind, dir, serverId, port: await freePort(), extra });
+  const server = await launchServer({ kind, dir, serverId, port: await freePort(), extra, prefix });
   cleanup.push(() => server.stop('SIGKILL'));
   await createAccounts(server, accounts(kind));
   return server;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { initialise, launchServer, makeServerDir } from '../../test/lab/mysqld.js';
+import { freezableDisk } from '../host/disk.fixture.js';
 import { createDatabase } from './database.js';
 import { grantStatements } from './grants.js';
 import {
@@ -25,6 +26,11 @@ import {
 
 const cleanup: Cleanup = [];
 afterEach(() => runCleanup(cleanup));
+
+/** At the pace of `watch`. */
+const POLLS_OF_SEVERAL_CHECKS = 20;
+/** For a data directory of either kind. */
+const DISK_MIB = 300;
 
 describe.each(EVERY_KIND)('$title', (kind) => {
   describe('a server that answers', () => {
@@ -60,6 +66,10 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       }
       // The probe's writes are in nobody's binary log.
       expect(one.database.lastReport()?.position).toBe(kind.firstOf(1, 3));
+      // Nor does it write on a standby, where MySQL would refuse it: several check intervals have gone by without.
+      const seen = two.reports.length;
+      await eventually(() => two.reports.length > seen + POLLS_OF_SEVERAL_CHECKS);
+      expect(two.reports.filter(({ state }) => state !== 'ok')).toEqual([]);
       expect(await standby.sql('SELECT * FROM vipd.vipd_probe').catch(() => [])).toEqual([]);
     });
   });
@@ -125,15 +135,30 @@ describe.each(EVERY_KIND)('$title', (kind) => {
 
     test('a killed connection alone is no news', async () => {
       const server = await startServer(cleanup, kind, 1);
-      const { database, reports } = watch(cleanup, server);
+      // Without a pause, so that the end comes in the middle of a statement as well.
+      const { database, reports } = watch(cleanup, server, { pollMs: 0 });
       database.start();
       await eventually(() => reports.length > 2);
-      for (let i = 0; i < 5; i += 1) {
+      for (let i = 0; i < 20; i += 1) {
         await killSessionsOf(server, 'vipd');
         const seen = reports.length;
         await eventually(() => reports.length > seen + 1);
       }
       expect(reports.filter((report) => report.state !== 'ok')).toEqual([]);
+    });
+
+    test('a connection that wait_timeout has ended is no news either, and is opened again at once', async () => {
+      const server = await startServer(cleanup, kind, 1);
+      await server.sql('SET GLOBAL wait_timeout=1');
+      // Neither poll nor check comes round in this test.
+      const { database, reports } = watch(cleanup, server, {
+        pollMs: 60_000,
+        check: { intervalMs: 60_000, timeoutMs: 1_000, writeProbe: false },
+      });
+      database.start();
+      await eventually(() => reports.length > 2);
+      expect(reports.filter((report) => report.state !== 'ok')).toEqual([]);
+      expect(await server.sql(`SELECT 1 FROM ${kind.processList} WHERE USER = 'vipd'`)).not.toEqual([]);
     });
   });
 
@@ -205,6 +230,27 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       await eventually(() => database.lastReport()?.state === 'ok');
     });
 
+    test('a disk that takes no write any more: failed, though it answers, and ok again once it does', async () => {
+      const disk = await freezableDisk(DISK_MIB);
+      cleanup.push(async () => disk.remove());
+      await initialise(kind, join(disk.path, 'data'), 1);
+      const server = await startServer(cleanup, kind, 1, { datadir: join(disk.mountPoint, 'data') }, disk.prefix);
+      cleanup.push(async () => disk.thaw());
+      await server.sql('SET GLOBAL read_only=OFF');
+      const { database, reports } = watch(cleanup, server);
+      database.setServing(true);
+      database.start();
+      await eventually(async () => (await server.sql('SELECT 1 FROM vipd.vipd_probe').catch(() => [])).length > 0);
+      disk.freeze();
+      await eventually(() => reports.filter(({ state }) => state === 'failed').length >= 2);
+      expect(reports.findLast(({ state }) => state === 'failed')).toMatchObject({
+        detail: expect.stringContaining('a small write has not returned'),
+        position: expect.stringContaining(`${kind.name}:`),
+      });
+      disk.thaw();
+      await eventually(() => database.lastReport()?.state === 'ok');
+    });
+
     test('made read-only by another hand while serving: said', async () => {
       const server = await startServer(cleanup, kind, 1);
       await server.sql('SET GLOBAL read_only=OFF');
@@ -215,6 +261,11 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       await eventually(() => database.lastReport()?.readOnly === false);
       await server.sql('SET GLOBAL read_only=ON');
       await eventually(() => database.lastReport()?.readOnly === true);
+      if (kind.name === 'mariadb') return;
+      // Under super_read_only the write is refused to the agent as well: a fault of the server's, not of its login.
+      await server.sql(kind.closeAfterAccounts);
+      await eventually(() => database.lastReport()?.state === 'failed');
+      expect(database.lastReport()).toMatchObject({ readOnly: true, detail: expect.stringContaining('1290') });
     });
   });
 
