@@ -11,6 +11,8 @@ export type Ask = (sql: string) => Promise<readonly Row[]>;
 export interface ServerState {
   readonly readOnly: boolean;
   readonly position: Position;
+  /** It answers the agent, and no client: why, and what to do about it. Empty or absent: it does. */
+  readonly refusesClients?: string;
 }
 
 /** What a server says of itself in one round of questions. */

@@ -34,7 +34,10 @@ import {
   toSession,
 } from './sessions.js';
 
-const STATE = 'SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed';
+const STATE = `SELECT @@global.read_only OR @@global.super_read_only AS read_only, @@global.gtid_executed AS executed,
+  @@global.offline_mode AS offline`;
+/** The agent's CONNECTION_ADMIN lets it in all the same (MySQL manual, offline_mode). */
+const OFFLINE = 'offline_mode is on, so clients are refused, and replicas too; SET GLOBAL offline_mode=OFF';
 /** An event that runs is listed under the name of the replication threads. */
 const SESSIONS = `SELECT p.ID AS id, IF(t.THREAD_ID IS NULL, p.USER, '${EVENT_WORKER}') AS user, p.HOST AS host,
   p.COMMAND AS command, IFNULL(p.STATE, '') AS state, p.TIME AS seconds, IFNULL(LEFT(p.INFO, 200), '') AS statement
@@ -202,7 +205,11 @@ const positionOf = (row: Row | undefined, column: string): Position => `mysql:${
 
 const readState = async (ask: Ask): Promise<ServerState> => {
   const [row] = await ask(STATE);
-  return { readOnly: isReadOnly(text(row, 'read_only')), position: positionOf(row, 'executed') };
+  return {
+    readOnly: isReadOnly(text(row, 'read_only')),
+    position: positionOf(row, 'executed'),
+    refusesClients: number(row, 'offline') === 1 ? OFFLINE : '',
+  };
 };
 
 const readStatus = async (

@@ -324,6 +324,29 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       expect(database.lastReport()?.position).toContain(`${kind.name}:`);
     });
 
+    if (kind.name === 'mysql') {
+      test('in offline mode: failed, whether it lets the agent in or not', async () => {
+        const server = await startServer(cleanup, kind, 1);
+        const { database } = watch(cleanup, server);
+        const untilFailed = (why: string) =>
+          eventually(() => {
+            const { state, detail } = database.lastReport() ?? {};
+            return state === 'failed' && detail?.includes(why) === true;
+          });
+        database.start();
+        await eventually(() => database.lastReport()?.state === 'ok');
+        await server.sql('SET GLOBAL offline_mode=ON');
+        await untilFailed('SET GLOBAL offline_mode=OFF');
+        expect(database.lastReport()?.position).toContain('mysql:');
+        await alone(server, `REVOKE ${kind.connectionAdmin} ON *.* FROM 'vipd'@localhost`);
+        await killSessionsOf(server, 'vipd');
+        await untilFailed('3032');
+        await alone(server, `GRANT ${kind.connectionAdmin} ON *.* TO 'vipd'@localhost`);
+        await server.sql('SET GLOBAL offline_mode=OFF');
+        await eventually(() => database.lastReport()?.state === 'ok');
+      });
+    }
+
     test('no table privilege on the probe table: denied (1142)', async () => {
       const server = await startServer(cleanup, kind, 1);
       await server.sql(

@@ -93,7 +93,8 @@ export const createProbe = (options: ProbeOptions): Probe => {
         lastStatus = status;
         const behindMs = lagOf(status, lag, nowMs());
         // Between two failed writes a poll that went well says nothing new.
-        if (write.failure === undefined || missing !== undefined) emit(reportOf(status, missing ?? HEALTHY, behindMs));
+        if (write.failure === undefined || missing !== undefined)
+          emit(reportOf(status, missing ?? verdictOn(status), behindMs));
         return;
       } catch (error) {
         const failure = asDatabaseError(error, 'database probe');
@@ -199,7 +200,8 @@ export const createProbe = (options: ProbeOptions): Probe => {
   };
 };
 
-const HEALTHY: Failed = { state: 'ok', detail: '' };
+const verdictOn = ({ refusesClients = '' }: ServerStatus): Failed =>
+  refusesClients === '' ? { state: 'ok', detail: '' } : { state: 'failed', detail: refusesClients };
 
 /** A refused login is not repeated ten times a second. */
 const patience = (report: DatabaseReport | undefined): boolean =>
