@@ -75,8 +75,14 @@ export const onFollowingOutcome = (turn: Turn, id: number, outcome: Outcome): bo
   if (turn.s.role === 'starting') finishStarting(turn, outcome);
   else if (step.name === 'apply') onAppliedHere(turn, step.target, outcome);
   else if (step.name === 'follow') onFollowed(turn, outcome);
-  else if (!outcome.ok) noticeOnce(turn, 'alarm', 'database-fence', outcome.detail);
+  else onFencedAgain(turn, outcome);
   return true;
+};
+
+/** Who was connected while it was writable may have written: it stands in the detail. */
+const onFencedAgain = (turn: Turn, outcome: Outcome): void => {
+  if (outcome.ok) journal(turn, { kind: 'step', cause: 'database-fence', text: outcome.detail });
+  else noticeOnce(turn, 'alarm', 'database-fence', outcome.detail);
 };
 
 const onAppliedHere = (turn: Turn, target: string, outcome: Outcome): void => {

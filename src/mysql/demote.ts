@@ -3,7 +3,7 @@
 import type { Outcome } from '../core/event.js';
 import type { Position } from '../core/types.js';
 import { asDatabaseError, DatabaseError } from './errors.js';
-import { endSessions, makeReadOnly, readStablePosition } from './fence.js';
+import { type Ended, endSessions, makeReadOnly, readStablePosition } from './fence.js';
 import { type Ask, number, type ServerSession } from './flavour.js';
 import { clientSessions, describeSessions } from './sessions.js';
 import { askAside, askCommand, failed, lookAgain, PROMPT_MS, type StepContext } from './step.js';
@@ -30,9 +30,10 @@ export const demote = async (context: StepContext, force: boolean, timeoutMs: nu
   const eventsWereOn = flavour.events !== undefined && (await flavour.readEventsOn(ask));
   try {
     if (flavour.events && eventsWereOn) await ask(flavour.events.off);
-    await readOnlyOrForce(context, force, timeoutMs * READ_ONLY_SHARE);
+    const ended: Ended = new Map();
+    await readOnlyOrForce(context, force, timeoutMs * READ_ONLY_SHARE, ended);
     const logins = await readLogins(ask);
-    const detail = await endSessions(context);
+    const detail = await endSessions(context, ended);
     // Semi-sync stays in force: `sync=on` is still on record, and an undo serves under it. The fence switches it off.
     const position = await readStablePosition(context);
     if ((await readLogins(ask)) > logins) await watchLatecomers(context, position);
@@ -45,13 +46,18 @@ export const demote = async (context: StepContext, force: boolean, timeoutMs: nu
   }
 };
 
-const readOnlyOrForce = async (context: StepContext, force: boolean, deadlineMs: number): Promise<void> => {
+const readOnlyOrForce = async (
+  context: StepContext,
+  force: boolean,
+  deadlineMs: number,
+  ended: Ended,
+): Promise<void> => {
   try {
-    await makeReadOnly(context, force ? Math.min(FORCE_GRACE_MS, deadlineMs) : deadlineMs, false);
+    await makeReadOnly(context, force ? Math.min(FORCE_GRACE_MS, deadlineMs) : deadlineMs);
   } catch (error) {
     const failure = asDatabaseError(error, 'read-only');
     if (!force || failure.kind !== 'hanging' || context.signal.aborted) throw failure;
-    await makeReadOnly(context, deadlineMs, true);
+    await makeReadOnly(context, deadlineMs, ended);
   }
 };
 

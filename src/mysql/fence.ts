@@ -4,7 +4,7 @@ import type { Outcome } from '../core/event.js';
 import type { Position } from '../core/types.js';
 import { asDatabaseError, DatabaseError, NO_SUCH_THREAD } from './errors.js';
 import type { ServerSession } from './flavour.js';
-import { clientSessions, describeSessions } from './sessions.js';
+import { clientSessions, describeSessions, nameAccounts } from './sessions.js';
 import {
   askAside,
   askCommand,
@@ -40,12 +40,13 @@ export const fence = async (context: StepContext): Promise<Outcome> => {
   if (flavour.events) await askCommand(context)(flavour.events.off);
   const offStalls = flavour.semiSync?.offStalls === true;
   const killsFirst = offStalls || context.vipMayBeOn || leavesSemiSync;
-  const acknowledged = killsFirst && (await readOnlyIfAcknowledged(context));
+  const ended: Ended = new Map();
+  const acknowledged = killsFirst && (await readOnlyIfAcknowledged(context, ended));
   if (!acknowledged) {
     if (flavour.semiSync) await command.query(flavour.semiSync.off, SEMI_SYNC_OFF_MS);
-    await makeReadOnly(context, FENCE_READ_ONLY_MS, true);
+    await makeReadOnly(context, FENCE_READ_ONLY_MS, ended);
   }
-  const ended = await endSessions(context);
+  const told = await endSessions(context, ended);
   const position = await readStablePosition(context);
   if (acknowledged && flavour.semiSync && !leavesSemiSync) {
     const { off } = flavour.semiSync;
@@ -54,13 +55,16 @@ export const fence = async (context: StepContext): Promise<Outcome> => {
     else await switched;
   }
   const seized = leavesSemiSync && !acknowledged && flavour.semiSync !== undefined;
-  return { ok: true, detail: seized ? `${ended}; ${SEIZED}` : ended, position };
+  return { ok: true, detail: seized ? `${told}; ${SEIZED}` : told, position };
 };
 
+/** Client sessions that were killed, by their ids; as many as log in within the deadlines of a fence. */
+export type Ended = Map<number, ServerSession>;
+
 /** Whether read-only came through with semi-sync in force: then no commit waits for a standby that is gone. */
-const readOnlyIfAcknowledged = async (context: StepContext): Promise<boolean> => {
+const readOnlyIfAcknowledged = async (context: StepContext, ended: Ended): Promise<boolean> => {
   try {
-    await makeReadOnly(context, FENCE_ACKNOWLEDGED_MS, true);
+    await makeReadOnly(context, FENCE_ACKNOWLEDGED_MS, ended);
     return true;
   } catch (error) {
     if (asDatabaseError(error, 'read-only').kind !== 'hanging') throw error;
@@ -70,9 +74,9 @@ const readOnlyIfAcknowledged = async (context: StepContext): Promise<boolean> =>
 
 /**
  * Read-only in force and read back, or a failure that names who holds it up; then nothing is left pending.
- * `kill`: end client sessions meanwhile. New writes wait from the moment the statement is sent.
+ * `ended`: end client sessions meanwhile, and note whose they were. New writes wait from the moment the statement is sent.
  */
-export const makeReadOnly = async (context: StepContext, deadlineMs: number, kill: boolean): Promise<void> => {
+export const makeReadOnly = async (context: StepContext, deadlineMs: number, ended?: Ended): Promise<void> => {
   const { flavour } = context;
   let done = false;
   const setting = askPatiently(context, flavour.readOnlyOn, deadlineMs).finally(() => {
@@ -81,9 +85,9 @@ export const makeReadOnly = async (context: StepContext, deadlineMs: number, kil
   // It may fail while nobody waits for it; the failure is read below.
   setting.catch(() => undefined);
   try {
-    if (kill) {
+    if (ended !== undefined) {
       while (!done) {
-        await killClients(context, await listAll(context));
+        await killClients(context, await listAll(context), ended);
         await Promise.race([setting, lookAgain(context)]);
       }
     }
@@ -126,10 +130,12 @@ const listClients = async (context: StepContext): Promise<readonly ServerSession
 const killClients = async (
   context: StepContext,
   listed: readonly ServerSession[],
+  ended: Ended,
 ): Promise<readonly ServerSession[]> => {
   const sessions = clientSessions(listed, context.login.credentials.user);
   const living = sessions.filter((session) => session.command !== 'Killed').slice(0, KILLS_PER_LISTING);
   const ask = askAside(context);
+  for (const session of living) ended.set(session.id, session);
   await Promise.all(
     living.map((session) =>
       ask(`KILL ${session.id}`).catch((error: unknown) => {
@@ -147,19 +153,17 @@ const killClients = async (
  * wait for ever. Answers what to tell.
  * @throws DatabaseError naming the older sessions that would not go.
  */
-export const endSessions = async (context: StepContext): Promise<string> => {
+export const endSessions = async (context: StepContext, ended: Ended): Promise<string> => {
   let listed = await listAll(context);
   const newest = Math.max(0, ...listed.map((session) => session.id));
   const endsAtMs = context.nowMs() + KILL_SESSIONS_MS;
   let quiet = 0;
-  let killed = 0;
   for (let pauseMs = GONE_MS; ; pauseMs = LOOK_AGAIN_MS) {
     assertWanted(context);
-    const sessions = await killClients(context, listed);
+    const sessions = await killClients(context, listed, ended);
     const older = sessions.filter((session) => session.id <= newest);
-    killed += sessions.filter((session) => session.command !== 'Killed').length;
     quiet = older.length === 0 ? quiet + 1 : 0;
-    if (quiet >= QUIET_LISTINGS) return `read-only, ${killed} client sessions ended`;
+    if (quiet >= QUIET_LISTINGS) return `read-only, ${describeEnded(ended)}`;
     if (context.nowMs() > endsAtMs) {
       const who = describeSessions(older);
       throw new DatabaseError('statement', 0, `killed, and still there after ${KILL_SESSIONS_MS} ms: ${who}`);
@@ -167,6 +171,11 @@ export const endSessions = async (context: StepContext): Promise<string> => {
     if (quiet === 0) await lookAgain(context, pauseMs);
     listed = await listAll(context);
   }
+};
+
+const describeEnded = (ended: Ended): string => {
+  const who = ended.size === 0 ? '' : `: ${nameAccounts([...ended.values()])}`;
+  return `${ended.size} client sessions ended${who}`;
 };
 
 /** Final once it was read three times running. @throws DatabaseError where it moves on for the time sessions may take. */

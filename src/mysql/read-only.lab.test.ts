@@ -23,7 +23,10 @@ describe.each(EVERY_KIND)('a fence on $title', (kind) => {
     // The first that it opened; others come and go.
     const watching = `SELECT MIN(ID) AS id FROM ${kind.processList} WHERE USER = 'vipd'`;
     const ours = await active.sql(watching);
-    expect(await run(fence)).toMatchObject({ ok: true });
+    expect(await run(fence)).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining('sessions ended: root@localhost'),
+    });
     expect(root.ended).toBe(true);
     expect(await active.sql(threads)).toEqual(before);
     expect(await active.sql(watching)).toEqual(ours);

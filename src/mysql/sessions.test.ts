@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ServerSession } from './flavour.js';
-import { clientSessions, countIdleLockHolders, describeSessions, EVENT_WORKER } from './sessions.js';
+import { clientSessions, countIdleLockHolders, describeSessions, EVENT_WORKER, nameAccounts } from './sessions.js';
 
 const session = (id: number, user: string, command = 'Sleep', statement = ''): ServerSession => ({
   id,
@@ -34,6 +34,16 @@ describe('describeSessions', () => {
     const text = describeSessions(Array.from({ length: 7 }, (_, i) => session(i + 1, 'app')));
     expect(text).toContain('session 5 of app@localhost, for 3 s, idle (Sleep)');
     expect(text).toMatch(/; and 2 more$/);
+  });
+});
+
+describe('nameAccounts', () => {
+  test('names each account once, without the port of its client, and counts those beyond five', () => {
+    const from = (host: string, user = 'app') => ({ ...session(1, user), host });
+    const two = [from('10.0.0.9:4711'), from('10.0.0.9:4712'), from('localhost', 'root')];
+    expect(nameAccounts(two)).toBe('app@10.0.0.9, root@localhost');
+    const many = Array.from({ length: 7 }, (_, i) => from(`10.0.0.${i}:4711`));
+    expect(nameAccounts(many)).toMatch(/^app@10\.0\.0\.0, .*app@10\.0\.0\.4, and 2 more$/);
   });
 });
 

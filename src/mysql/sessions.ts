@@ -56,6 +56,14 @@ export const describeSessions = (sessions: readonly ServerSession[]): string => 
   return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 };
 
+/** Whose they are and from which hosts, each once. */
+export const nameAccounts = (sessions: readonly ServerSession[]): string => {
+  // The process list has a port behind an address.
+  const accounts = [...new Set(sessions.map(({ user, host }) => `${user}@${host.replace(/:\d+$/, '')}`))];
+  const more = accounts.length - NAMED_SESSIONS;
+  return [...accounts.slice(0, NAMED_SESSIONS), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+};
+
 /** Transactions older than the limit, as InnoDB knows them. */
 export const findInnodbBlockers = async (
   ask: Ask,

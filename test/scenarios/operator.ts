@@ -4,6 +4,7 @@ import { request } from '../../src/control/client.js';
 import type { Lab } from '../lab/lab.js';
 import { ADDRESSES, addressesOf, type NodeName, withPrefix } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
+import { connectApp } from './servers.js';
 import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
 
 const SWITCHOVERS = 10;
@@ -76,13 +77,17 @@ const journalSays = async ({ lab }: Stage, node: NodeName, what: RegExp): Promis
 
 const openStandby = async (stage: Stage): Promise<void> => {
   const { lab, standby, fault, goOn } = stage;
+  const client = await connectApp(lab, standby);
+  client.on('error', () => undefined);
   await fault(`SET GLOBAL read_only=0 on ${standby}`, () => lab.database[standby].sql('SET GLOBAL read_only=0'));
   await waitFor(
     async () => Number((await lab.database[standby].sql('SELECT @@global.read_only AS r'))[0]?.r) === 1,
     'read_only is put back',
     PATIENCE_MS,
   );
-  await journalSays(stage, standby, /read.?only/i);
+  await journalSays(stage, standby, /writable-standby .*making it read-only/);
+  await journalSays(stage, standby, /database-fence read-only, \d+ client sessions ended: .*app@localhost/);
+  client.destroy();
   await goOn(STEADY_MS);
 };
 
