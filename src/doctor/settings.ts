@@ -142,9 +142,11 @@ const checkLasting = async (
   const setLive = new Set((await session.query(SET_LIVE[flavour.name], ASK_MS)).map((row) => text(row, 'name')));
   return preconditionsOf(flavour.name, semiSync).flatMap((precondition): readonly Finding[] => {
     const name = nameOn(precondition, variables);
-    if (name === undefined || !setLive.has(name) || precondition.setByVipd) return [];
+    if (name === undefined || precondition.setByVipd) return [];
     if (!holdsFor(precondition, variables.get(name) ?? '')) return [];
     const option = precondition.names.flatMap((one) => options.get(one) ?? []).at(-1);
+    // What was not SET is as it was started; MySQL persists also what is to hold from the next start on (PERSIST_ONLY).
+    if (!setLive.has(name) && option?.from !== 'mysqld-auto.cnf') return [];
     if (option !== undefined && holdsFor(precondition, option.value)) return [];
     const after = option === undefined ? 'not written down' : `${option.value} in ${option.from}`;
     const found = `${name} is right now, and ${after}: after a restart ${precondition.why}`;
