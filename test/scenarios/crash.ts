@@ -53,13 +53,17 @@ const killHost = async ({ lab, fault, active, standby, untilActive }: Stage): Pr
   await lab.powerOn(active);
 };
 
-const hangDatabase = async ({ lab, fault, active, standby, untilActive, goOn }: Stage): Promise<void> => {
+const hangDatabase = async ({ lab, fault, active, standby, untilActive, goOn, note }: Stage): Promise<void> => {
   await fault(`SIGSTOP to mysqld of ${active}`, async () => lab.database[active].signal('SIGSTOP'));
   await untilActive(standby);
-  // The agent may have killed it (mysql.kill_on_hang); if not, what it has queued would be committed now.
+  // Woken, it would commit what it has queued: the agent is to have killed it (mysql.kill_on_hang).
   lab.database[active].signal('SIGCONT');
+  await waitFor(() => !lab.database[active].running || 'it runs', `mysqld of ${active} was killed`, PATIENCE_MS);
+  const salvaged = (await lab.journal(standby)).find(({ kind, cause }) => kind === 'step' && cause === 'salvage');
+  if (salvaged === undefined) throw new Error(`${standby} opened without what was in the binary logs of ${active}`);
+  note(salvaged.text);
   await goOn(STEADY_MS);
-  if (!lab.database[active].running) await lab.database[active].start();
+  await lab.database[active].start();
 };
 
 /** Twice the same, so that no commit was under way at the first look. */
