@@ -30,7 +30,7 @@ inSandbox('test/replication/check.lab.test.ts', () => {
       await db2.sql("SET GLOBAL binlog_row_image='MINIMAL'; SET GLOBAL auto_increment_offset=1");
       await db2.sql(
         mysql
-          ? 'CHANGE REPLICATION SOURCE TO SOURCE_HEARTBEAT_PERIOD=30, SOURCE_RETRY_COUNT=10, SOURCE_SSL=0'
+          ? 'CHANGE REPLICATION SOURCE TO SOURCE_HEARTBEAT_PERIOD=30, SOURCE_RETRY_COUNT=10, SOURCE_CONNECT_RETRY=60, SOURCE_SSL=0, SOURCE_AUTO_POSITION=0'
           : 'CHANGE MASTER TO MASTER_HEARTBEAT_PERIOD=30, MASTER_CONNECT_RETRY=60, MASTER_USE_GTID=no',
       );
       after = await check();
@@ -67,6 +67,18 @@ inSandbox('test/replication/check.lab.test.ts', () => {
         : ['replication-gtid', there, /does not use GTIDs/, /CHANGE MASTER TO MASTER_USE_GTID = slave_pos/],
       ...(mysql
         ? [
+            ['replication-timeout', there, /it tries again after 60 s only/, /SOURCE_CONNECT_RETRY = 1/] as [
+              string,
+              RegExp,
+              RegExp,
+              RegExp,
+            ],
+            ['replication-gtid', there, /does not use GTIDs/, /SOURCE_AUTO_POSITION = 1/] as [
+              string,
+              RegExp,
+              RegExp,
+              RegExp,
+            ],
             ['at-start', here, /super_read_only = ON is not/, /RESET PERSIST super_read_only: mysqld-auto\.cnf/] as [
               string,
               RegExp,
@@ -86,6 +98,6 @@ inSandbox('test/replication/check.lab.test.ts', () => {
       expect(found.map((one) => one.remedy)).toEqual([expect.stringMatching(remedy)]);
     });
 
-    it('tells of nothing else', () => expect(after).toHaveLength(mysql ? 10 : 8));
+    it('tells of nothing else', () => expect(after).toHaveLength(mysql ? 12 : 8));
   });
 });
