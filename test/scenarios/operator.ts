@@ -91,6 +91,17 @@ const openStandby = async (stage: Stage): Promise<void> => {
   await goOn(STEADY_MS);
 };
 
+/** As strong as it gets: on MySQL the agent's own write is refused too. */
+const closeActive = async (stage: Stage): Promise<void> => {
+  const { lab, active, standby, fault, goOn, untilActive } = stage;
+  const server = lab.database[active];
+  const strongest = server.kind.name === 'mysql' ? 'super_read_only' : 'read_only';
+  await fault(`SET GLOBAL ${strongest}=1 on ${active}`, () => server.sql(`SET GLOBAL ${strongest}=1`));
+  await untilActive(standby);
+  await journalSays(stage, active, /another hand made the database read-only/);
+  await goOn(STEADY_MS);
+};
+
 const secondAgent = async ({ lab, active, fault, goOn, note }: Stage): Promise<void> => {
   const { argv } = lab.agent[active];
   await fault(`a second agent on ${active}`, async () => {
@@ -164,4 +175,13 @@ export const OPERATIONS: readonly Scenario[] = [
     run: secondAgent,
   },
   { id: '41', title: 'read_only=0 set on the standby by hand', outcome: 'put back, and said', run: openStandby },
+  {
+    id: '41b',
+    title: 'the active made read-only by hand',
+    outcome: 'handoff, and said',
+    // Else it waits until that is over, since the pair has come up just now.
+    lab: { config: { moves: { cooldown: '0s' } } },
+    moves: { exactly: 1 },
+    run: closeActive,
+  },
 ];
