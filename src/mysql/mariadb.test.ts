@@ -30,6 +30,16 @@ describe('capabilities', () => {
     expect(newer.readOnlyOn).toBe("SET GLOBAL read_only='NO_LOCK_NO_ADMIN'");
   });
 
+  test('from 12.0 a weaker word is read-only, and not shut to privileged clients', async () => {
+    const newer = await open({ 'SELECT IFNULL(ENUM': [{ words: 'OFF,ON,NO_LOCK,NO_LOCK_NO_ADMIN' }] });
+    const says = (v: string) => answers({ 'SELECT @@global.read_only': [{ v }] });
+    expect(await newer.readReadOnly(says('NO_LOCK'))).toBe(true);
+    expect(await newer.readShut(says('NO_LOCK'))).toBe(false);
+    expect(await newer.readShut(says('ON'))).toBe(false);
+    expect(await newer.readShut(says('NO_LOCK_NO_ADMIN'))).toBe(true);
+    expect(await (await open()).readShut(says('1'))).toBe(true);
+  });
+
   test('a disabled event scheduler is left alone', async () => {
     expect((await open()).events).toBeDefined();
     const off = await open({ 'SHOW GLOBAL VARIABLES': [{ Variable_name: 'event_scheduler', Value: 'DISABLED' }] });

@@ -212,6 +212,9 @@ const database = (world: World, name: string, what: string, detail: string): voi
       server.error = detail;
       server.sql = false;
       return;
+    case 'filters':
+      server.filters = detail === 'on';
+      return;
     case 'behind':
       server.lagMs = Number(detail);
       return;

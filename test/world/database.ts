@@ -17,6 +17,8 @@ export interface Server {
   io: boolean;
   sql: boolean;
   error: string;
+  /** Its channel leaves out a part of the data. */
+  filters: boolean;
   /** Received commits are not applied while this holds. */
   stuck: boolean;
   /** The probe's state where it is not ok: full, denied, failed. */
@@ -38,6 +40,7 @@ export const createServer = (id: number): Server => ({
   io: false,
   sql: false,
   error: '',
+  filters: false,
   stuck: false,
   trouble: null,
   semiSync: false,
@@ -89,7 +92,7 @@ export const reportOf = (server: Server, source: Server, reachable: boolean): Da
       sql: server.sql ? 'running' : 'stopped',
       received: positionOf(server.received),
       lagMs: server.lagMs,
-      filters: false,
+      filters: server.filters,
       ...(server.error === '' ? {} : { error: server.error }),
     },
   };
