@@ -79,8 +79,17 @@ const AT_START: Readonly<Record<ServerKind['name'], readonly string[]>> = {
 };
 
 const FILTERS: Readonly<Record<ServerKind['name'], readonly string[]>> = {
-  mariadb: ["SET GLOBAL replicate_ignore_table = 'shop.notes'", 'CHANGE MASTER TO IGNORE_DOMAIN_IDS = (5)'],
-  mysql: ['CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.notes)'],
+  mariadb: [
+    "SET GLOBAL replicate_ignore_table = 'shop.notes'",
+    'CHANGE MASTER TO IGNORE_DOMAIN_IDS = (5)',
+    // The position goes along with what is left out by these.
+    'CHANGE MASTER TO IGNORE_SERVER_IDS = (9)',
+    "SET GLOBAL replicate_rewrite_db = 'shop->other'",
+  ],
+  mysql: [
+    'CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = (shop.notes)',
+    'CHANGE REPLICATION FILTER REPLICATE_REWRITE_DB = ((shop, other))',
+  ],
 };
 
 describe.each(EVERY_KIND)('$title', (kind) => {

@@ -236,7 +236,7 @@ export const parseChannel = (row: Row, columns: ChannelColumns, received: Positi
   };
 };
 
-/** A row of SHOW SLAVE/REPLICA STATUS names a part of the data that is left out. */
+/** A row of SHOW SLAVE/REPLICA STATUS names a part of the data that is left out, or put elsewhere. */
 export const hasFilters = (row: Row): boolean => FILTER_COLUMNS.some((column) => text(row, column) !== '');
 
 const FILTER_COLUMNS = [
@@ -248,4 +248,6 @@ const FILTER_COLUMNS = [
   'Replicate_Wild_Ignore_Table',
   'Replicate_Do_Domain_Ids',
   'Replicate_Ignore_Domain_Ids',
+  'Replicate_Ignore_Server_Ids',
+  'Replicate_Rewrite_DB',
 ] as const;
