@@ -20,6 +20,7 @@ import { type Link, openLink } from '../mysql/links.js';
 import { checkChannel } from './channel.js';
 import { checkDatabase } from './database.js';
 import type { ServerSubject } from './database-subject.js';
+import { checkDownstream } from './downstream.js';
 import type { Finding } from './finding.js';
 import { comparePair, readTraits } from './pair.js';
 import { checkSettings, checkStart } from './settings.js';
@@ -127,6 +128,22 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       await eventually(() => database.lastReport()?.replica?.filters === true);
     },
   );
+
+  test('a further replica of the active is told: it may be ahead of the standby; of a standby it is not', async () => {
+    const { active } = await startPair(cleanup, kind);
+    const link = await linkTo(active);
+    // Whoever replicates here does it over loopback: seen from a pair whose peer is elsewhere, it is a further replica.
+    const elsewhere = { ...subject, source: { name: 'db2', address: '10.99.0.2' } };
+    await eventually(async () => (await checkDownstream(link, elsewhere))[0]?.verdict === 'warning');
+    const [told] = await checkDownstream(link, elsewhere);
+    expect(told).toMatchObject({
+      check: 'downstream',
+      found: expect.stringMatching(/replicas read it: \w+@127\.0\.0\.1/),
+    });
+    expect(checksOf(await checkDownstream(link, subject))).toEqual([]);
+    await active.sql('SET GLOBAL read_only=1');
+    expect(checksOf(await checkDownstream(link, elsewhere))).toEqual([]);
+  });
 
   if (kind.name === 'mariadb') {
     test('several domains are told: of the binary log, and of the two servers', async () => {

@@ -10,6 +10,7 @@ import { type Link, openLink } from '../mysql/links.js';
 import { localTarget, peerTarget } from '../mysql/target.js';
 import { checkChannel } from './channel.js';
 import { ASK_MS, ownServer, peerServer, type ServerSubject } from './database-subject.js';
+import { checkDownstream } from './downstream.js';
 import { type Finding, fault, messageOf, ok, skipped } from './finding.js';
 import { comparePair, readTraits } from './pair.js';
 import { checkSettings, checkStart } from './settings.js';
@@ -47,6 +48,7 @@ const checkServer = async (link: Link, subject: ServerSubject): Promise<readonly
   ...(await checkGrants(link, subject)),
   ...(await checkSettings(link, subject)),
   ...(await checkChannel(link, subject)),
+  ...(await checkDownstream(link, subject)),
 ];
 
 /** Its server may let the agent in from its own host only; then it is asked there. */
