@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { MARIADB } from '../../test/lab/mariadb.js';
 import type { ServerKind } from '../../test/lab/server-kind.js';
 import {
   type Cleanup,
@@ -9,6 +10,7 @@ import {
   count,
   EVERY_KIND,
   eventually,
+  openClient,
   runCleanup,
   startPair,
   waitsForSemiSync,
@@ -54,5 +56,26 @@ describe.each(EVERY_KIND)('$title', (kind) => {
     expect(await run({ name: 'database-semi-sync', on: false })).toMatchObject({ ok: true });
     expect(await told).toBe('safe');
     expect(await count(active)).toBe(1);
+  });
+});
+
+describe('semi-sync after a crash', () => {
+  // The server keeps an unacknowledged commit unless it is started with init-rpl-role=SLAVE, whatever rpl_semi_sync_slave_enabled says.
+  test.each([
+    ['kept', {}, 1],
+    ['cut off', { init_rpl_role: 'SLAVE' }, 0],
+  ] as const)('an unacknowledged commit of a killed primary is %s, given %o', async (_, extra, rows) => {
+    const { active, standby } = await startPair(cleanup, MARIADB);
+    const one = watch(cleanup, active);
+    await one.run({ name: 'database-semi-sync', on: true });
+    await eventually(async () => Number((await active.sql(MARIADB.semiSyncClients))[0]?.Value) === 1);
+    await standby.stop('SIGKILL');
+    const client = await openClient(cleanup, active);
+    client.query('INSERT INTO orders (v) VALUES (77)').catch(() => undefined);
+    await eventually(() => waitsForSemiSync(active));
+    await active.restart('SIGKILL', extra);
+    expect(await count(active)).toBe(rows);
+    const [state] = await active.sql('SELECT @@gtid_binlog_state AS s');
+    expect(state?.s).toBe(rows === 1 ? '0-1-3' : '0-1-2');
   });
 });
