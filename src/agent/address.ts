@@ -4,13 +4,12 @@ import type { Event, Outcome } from '../core/event.js';
 import { addressLifetimeSeconds } from '../core/timing.js';
 import type { Instant, Millis } from '../core/types.js';
 import { canonicalAddress, type Vip } from '../net/address.js';
-import { type Announcer, createAnnouncer } from '../net/announce.js';
 import { createGuard, type Guard } from '../net/guard.js';
-import { createLinkWatch, type LinkWatch } from '../net/links.js';
-import { createSocketDestroyer, type SocketDestroyer } from '../net/sockets.js';
-import { createVips, type Vips } from '../net/vip.js';
+import { createSocketDestroyer } from '../net/sockets.js';
+import { createVips } from '../net/vip.js';
 import { createVipProbe, questionsFor, type VipProbe } from './probe.js';
 import { createLineLimit } from './tellings.js';
+import { createVipParts, linksOf, type VipParts } from './vip-parts.js';
 
 export interface AddressOptions {
   readonly group: string;
@@ -52,15 +51,6 @@ export interface AddressHolder {
    */
   readonly change: (vips: readonly Vip[]) => Promise<readonly string[]>;
   readonly close: () => void;
-}
-
-/** What is made for one set of VIPs. */
-interface Parts {
-  readonly configured: readonly Vip[];
-  readonly vips: Vips;
-  readonly sockets: SocketDestroyer;
-  readonly announcer: Announcer;
-  readonly links: LinkWatch;
 }
 
 export interface AddressState {
@@ -131,48 +121,19 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     }
   };
 
-  const makeParts = (configured: readonly Vip[]): Parts => {
-    const { siblings } = options;
-    const vips = createVips({ vips: configured, siblings, onNotice: (text) => log('warn', text) });
-    return {
-      configured,
-      vips,
-      sockets: createSocketDestroyer({ vips: configured, onUnsupported: (text) => log('warn', text) }),
-      announcer: createAnnouncer({
-        vips: configured,
-        holds,
-        now,
-        // By address alone: whoever makes up addresses of Ethernet would have each of them told.
-        onForeignClaim: ({ mac, address }) =>
-          logOften('warn', `claim ${address}`, `${mac} announced ${address}, which this node holds; answered`),
-        onFault: (text) => log('error', text),
-      }),
-      links: createLinkWatch({
-        interfaces: linksOf(configured),
-        vips: configured,
-        onLink: (name, up) => {
-          emit({ type: 'link', name, up });
-          if (up && holds()) announce();
-        },
-        onAddressRemoved: (address) => void putBack(address),
-        onAddressAdded: (address, name) => {
-          if (holding) return;
-          const what = `${address} was put on ${name} by another hand while this node does not hold it; taking it off`;
-          logOften('warn', `added ${address}`, what);
-          vips.remove().catch((cause: unknown) => log('error', messageOf(cause)));
-        },
-        onFault: (text) => log('error', text),
-      }),
-    };
-  };
+  const makeParts = (configured: readonly Vip[]): VipParts =>
+    createVipParts(configured, {
+      siblings: options.siblings,
+      holds,
+      mayHold: () => holding,
+      now,
+      emit,
+      announce: () => announce(),
+      putBack: (address) => void putBack(address),
+      log,
+      logOften,
+    });
   let parts = makeParts(options.vips);
-
-  const closeParts = ({ announcer, links, sockets, vips }: Parts): void => {
-    announcer.stop();
-    links.close();
-    sockets.close();
-    vips.close();
-  };
 
   const announce = (): void => {
     parts.announcer.start();
@@ -375,11 +336,11 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
         changeGuard([...before, ...added]);
         await putOn(added);
       } catch (cause) {
-        closeParts(fresh);
+        fresh.close();
         changeGuard(before);
         throw cause;
       }
-      closeParts(parts);
+      parts.close();
       await takeOff(without(before, next));
       parts = fresh;
       // All that counts is done: what fails now is told, and undoes nothing.
@@ -398,13 +359,11 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     close: () => {
       if (reopen) clearTimeout(reopen);
       if (guardRetry) clearTimeout(guardRetry);
-      closeParts(parts);
+      parts.close();
       guard?.close();
     },
   };
 };
-
-const linksOf = (vips: readonly Vip[]): readonly string[] => [...new Set(vips.map((vip) => vip.interface))];
 
 /** Those of `vips` whose address is in none of `others`. */
 const without = (vips: readonly Vip[], others: readonly Vip[]): readonly Vip[] => {
