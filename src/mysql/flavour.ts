@@ -11,7 +11,7 @@ export type Ask = (sql: string) => Promise<readonly Row[]>;
 export interface ServerState {
   readonly readOnly: boolean;
   readonly position: Position;
-  /** It answers the agent, and no client: why, and what to do about it. Empty or absent: it does. */
+  /** Where it answers the agent, and no client: why, and what to do about it. */
   readonly refusesClients?: string;
 }
 

@@ -208,7 +208,7 @@ const readState = async (ask: Ask): Promise<ServerState> => {
   return {
     readOnly: isReadOnly(text(row, 'read_only')),
     position: positionOf(row, 'executed'),
-    refusesClients: number(row, 'offline') === 1 ? OFFLINE : '',
+    ...(number(row, 'offline') === 1 ? { refusesClients: OFFLINE } : {}),
   };
 };
 

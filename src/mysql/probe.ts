@@ -200,8 +200,8 @@ export const createProbe = (options: ProbeOptions): Probe => {
   };
 };
 
-const verdictOn = ({ refusesClients = '' }: ServerStatus): Failed =>
-  refusesClients === '' ? { state: 'ok', detail: '' } : { state: 'failed', detail: refusesClients };
+const verdictOn = ({ refusesClients }: ServerStatus): Failed =>
+  refusesClients === undefined ? { state: 'ok', detail: '' } : { state: 'failed', detail: refusesClients };
 
 /** A refused login is not repeated ten times a second. */
 const patience = (report: DatabaseReport | undefined): boolean =>

@@ -6,6 +6,9 @@ import { KINDS } from '../lab/kinds.js';
 import { createLab, type Lab } from '../lab/lab.js';
 
 /** Each wrong thing is planted in a healthy pair, here or on the other node, and found from here. */
+/** What it is called, on which server, what is wrong, and what to do. */
+type Wrong = [check: string, tried: RegExp, found: RegExp, remedy: RegExp];
+
 inSandbox('test/replication/check.lab.test.ts', () => {
   describe.each(Object.values(KINDS))('$title', (kind) => {
     let lab: Lab;
@@ -42,7 +45,18 @@ inSandbox('test/replication/check.lab.test.ts', () => {
     const here = /^(read|looked|compared).* the (settings of|options that|database)/;
     const there = /the database of db2/;
     const pair = /compared the database with that of db2/;
-    it.each<[string, RegExp, RegExp, RegExp]>([
+    const ofMysql: readonly Wrong[] = [
+      ['replication-timeout', there, /it tries again after 60 s only/, /SOURCE_CONNECT_RETRY = 1/],
+      ['replication-gtid', there, /does not use GTIDs/, /SOURCE_AUTO_POSITION = 1/],
+      ['at-start', here, /super_read_only = ON is not/, /RESET PERSIST super_read_only: mysqld-auto\.cnf/],
+      [
+        'lasting',
+        here,
+        /replica_preserve_commit_order is right now, and OFF in mysqld-auto\.cnf/,
+        /RESET PERSIST replica_preserve_commit_order/,
+      ],
+    ];
+    it.each<Wrong>([
       [
         'my-cnf',
         here,
@@ -65,34 +79,7 @@ inSandbox('test/replication/check.lab.test.ts', () => {
       mysql
         ? ['replication-tls', there, /2061/, /CHANGE REPLICATION SOURCE TO SOURCE_SSL = 1/]
         : ['replication-gtid', there, /does not use GTIDs/, /CHANGE MASTER TO MASTER_USE_GTID = slave_pos/],
-      ...(mysql
-        ? [
-            ['replication-timeout', there, /it tries again after 60 s only/, /SOURCE_CONNECT_RETRY = 1/] as [
-              string,
-              RegExp,
-              RegExp,
-              RegExp,
-            ],
-            ['replication-gtid', there, /does not use GTIDs/, /SOURCE_AUTO_POSITION = 1/] as [
-              string,
-              RegExp,
-              RegExp,
-              RegExp,
-            ],
-            ['at-start', here, /super_read_only = ON is not/, /RESET PERSIST super_read_only: mysqld-auto\.cnf/] as [
-              string,
-              RegExp,
-              RegExp,
-              RegExp,
-            ],
-            [
-              'lasting',
-              here,
-              /replica_preserve_commit_order is right now, and OFF in mysqld-auto\.cnf/,
-              /RESET PERSIST replica_preserve_commit_order/,
-            ] as [string, RegExp, RegExp, RegExp],
-          ]
-        : []),
+      ...(mysql ? ofMysql : []),
     ])('%s, %s: %s', (name, where, what, remedy) => {
       const found = after.filter((one) => one.check === name && where.test(one.tried) && what.test(one.found));
       expect(found.map((one) => one.remedy)).toEqual([expect.stringMatching(remedy)]);

@@ -11,22 +11,23 @@ const SECRETS = ['key', 'agent-password'] as const;
 
 /**
  * A machine as Vagrant has it when common.sh begins, less its systemd: BASE is only read, what is written is gone with the
- * namespace. It reaches apt and npm as this host does. Arguments: base, checkout, secrets, host name, then the command.
+ * namespace. It reaches apt and npm as this host does. Arguments: base, a directory with `checkout`, `secrets` and an empty
+ * `space`, host name, then the command.
  */
 const IN_MACHINE = `set -e
-base=$1 checkout=$2 secrets=$3 name=$4
-shift 4
+base=$1 work=$2 name=$3
+shift 3
 hostname "$name"
-space=$(mktemp -d)
+space=$work/space
 mount -t tmpfs tmpfs "$space"
 mkdir "$space/disk" "$space/work" "$space/root"
 root=$space/root
 mount -t overlay overlay -o "lowerdir=$base,upperdir=$space/disk,workdir=$space/work" "$root"
 mkdir -p "$root/vagrant"
-mount --bind -o ro "$checkout" "$root/vagrant"
+mount --bind -o ro "$work/checkout" "$root/vagrant"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
-cp -R "$secrets" "$root/tmp/vipd-secrets"
+cp -R "$work/secrets" "$root/tmp/vipd-secrets"
 for file in /etc/resolv.conf /etc/hosts /root/.npmrc; do
   if [ -f "$file" ]; then install -D "$file" "$root$file"; fi
 done
@@ -56,7 +57,7 @@ describe.skipIf(why !== null)(
     beforeAll(() => {
       work = mkdtempSync(join(tmpdir(), 'vipd-provision-'));
       base = execFileSync(join(ROOT, 'scripts/machine-root'), { encoding: 'utf8' }).trim();
-      mkdirSync(join(work, 'secrets'));
+      for (const name of ['secrets', 'space']) mkdirSync(join(work, name));
       for (const name of SECRETS) writeFileSync(join(work, 'secrets', name), 'secret\n', { mode: 0o644 });
       copyCheckout(join(work, 'checkout'));
     }, PROVISION_MS);
@@ -65,8 +66,11 @@ describe.skipIf(why !== null)(
     /** Runs `script` on a machine of that name; the checkout lies in /vagrant. */
     const onMachine = (host: string, script: string) => {
       const namespaces = ['--mount', '--uts', '--pid', '--fork', '--kill-child'];
-      const argv = [join(work, 'checkout'), join(work, 'secrets'), host, 'bash', '-ec', script];
-      return spawnSync('unshare', [...namespaces, 'sh', '-c', IN_MACHINE, 'sh', base, ...argv], { encoding: 'utf8' });
+      return spawnSync(
+        'unshare',
+        [...namespaces, 'sh', '-c', IN_MACHINE, 'sh', base, work, host, 'bash', '-ec', script],
+        { encoding: 'utf8' },
+      );
     };
 
     test(
