@@ -298,7 +298,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       settings = next;
       if (sameLogin) return;
       links.setCredentials(next.credentials);
-      for (const name of ['monitor', 'writer', 'load', 'events'] as const) links.drop(name);
+      probe.renew();
+      for (const name of ['writer', 'load', 'events'] as const) links.drop(name);
       last = last.then(() => {
         for (const name of ['command', 'aside'] as const) links.drop(name);
       });

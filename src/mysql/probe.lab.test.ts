@@ -147,6 +147,26 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       expect(reports.filter((report) => report.state !== 'ok')).toEqual([]);
     });
 
+    test('nor are other logins in quick succession, each of which ends connections of ours', async () => {
+      const server = await startServer(cleanup, kind, 1);
+      const second = { user: 'second', password: 'p' };
+      await alone(
+        server,
+        `CREATE USER second@localhost IDENTIFIED BY 'p'`,
+        'GRANT ALL ON *.* TO second@localhost WITH GRANT OPTION',
+      );
+      const check = { intervalMs: 200, timeoutMs: 1_000, writeProbe: true };
+      const { database, reports } = watch(cleanup, server, { pollMs: 0 });
+      database.start();
+      for (let i = 0; i < 200; i += 1) {
+        database.reconfigure({ credentials: i % 2 === 0 ? second : AGENT, check });
+        await sleep(i % 10);
+      }
+      const seen = reports.length;
+      await eventually(() => reports.length > seen + 1);
+      expect(reports.filter(({ state }) => state !== 'ok')).toEqual([]);
+    });
+
     test('a connection that wait_timeout has ended is no news either, and is opened again at once', async () => {
       const server = await startServer(cleanup, kind, 1);
       await server.sql('SET GLOBAL wait_timeout=1');

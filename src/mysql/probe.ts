@@ -35,6 +35,8 @@ export interface Probe {
   stop(): void;
   /** Look now: something was heard that may mean the end of the server. */
   kick(): void;
+  /** Log in anew before the next question, not in the middle of one: that would look like the end of the server. */
+  renew(): void;
   /** A step has ended: nothing that was read before it says how the server is now. */
   expire(): void;
   setServing(serving: boolean): void;
@@ -64,6 +66,7 @@ export const createProbe = (options: ProbeOptions): Probe => {
   let serving = false;
   let polling = false;
   let kicked = false;
+  let stale = false;
   let timer: NodeJS.Timeout | undefined;
   let lastReport: DatabaseReport | undefined;
   let lastStatus: ServerStatus | undefined;
@@ -111,6 +114,8 @@ export const createProbe = (options: ProbeOptions): Probe => {
     const endsAtMs = nowMs() + settings().timeoutMs;
     // A stall of ours eats the time as well: what is asked after it must have some, or a healthy server counts as hanging.
     const leftMs = () => Math.max(settings().timeoutMs * LEAST_SHARE, endsAtMs - nowMs());
+    if (stale) links.drop('monitor');
+    stale = false;
     const { session, flavour } = await links.get('monitor', leftMs());
     const ask = (sql: string) => session.query(sql, leftMs());
     const status = await statuses.read(flavour, ask, nowMs());
@@ -187,6 +192,9 @@ export const createProbe = (options: ProbeOptions): Probe => {
     kick: () => {
       statuses.expire();
       if (running) void tick();
+    },
+    renew: () => {
+      stale = true;
     },
     expire: statuses.expire,
     setServing: (now) => {
