@@ -106,7 +106,7 @@ describe('a planned move to this node', () => {
     const address = { probe, on: NEVER };
     for (const step of steps) {
       await new Promise<void>((resolve) => {
-        const emit = () => resolve();
+        const emit = () => setImmediate(resolve);
         const peerMayServe = () => !peerGaveUp;
         const parts = { database, address, emit, peerMayServe, peerGaveUp: () => peerGaveUp };
         createSteps({ ...UNUSED, ...parts }).run(1, step);
@@ -116,7 +116,7 @@ describe('a planned move to this node', () => {
   };
   const apply: Step = { name: 'database-catch-up', target: 'mariadb:0-1-7', stop: false };
 
-  it('has strangers looked for while the final position is applied, and not at any other catching up', async () => {
+  it('has strangers looked for once the final position is applied, and not at any other catching up', async () => {
     expect(await probed([apply, { ...apply, stop: true }], true)).toEqual(['ahead']);
   });
 

@@ -132,9 +132,13 @@ const catchUp = async (
   step: Extract<Step, { name: 'database-catch-up' }>,
   signal: AbortSignal,
 ): Promise<Outcome> => {
-  // The owner is read-only for good and about to hand over: who else answers for the VIP is asked meanwhile.
-  if (!step.stop) options.address.probe.askAhead();
-  const takeover = step.stop && step.target === null && options.peerMayServe();
+  // The owner is read-only for good and about to hand over, once it was told: who else answers for the VIP is asked then.
+  if (!step.stop) {
+    const outcome = await runDatabase(options, id, step, signal);
+    setImmediate(options.address.probe.askAhead);
+    return outcome;
+  }
+  const takeover = step.target === null && options.peerMayServe();
   if (!takeover) return runDatabase(options, id, step, signal);
   const peer = await options.shutPeerDatabase(TAKEOVER_ANSWER_MS, signal);
   const target = peer.state === 'made-read-only' && peer.position !== '' ? peer.position : null;

@@ -32,8 +32,18 @@ export type Step =
   | { readonly name: 'database-demote'; readonly force: boolean; readonly timeoutMs: number }
   /** Nothing is changed: what would block a switchover. */
   | { readonly name: 'database-preflight' }
-  /** Apply what was received (up to `target`, or all there is), then stop the channel. Answers the position. */
-  | { readonly name: 'database-catch-up'; readonly target: Position | null; readonly stop: boolean }
+  /**
+   * Apply what was received (up to `target`, or all there is), then stop the channel. `resume`: a receiver that was stopped
+   * too early is started again for what is missing of `target`. Answers the position.
+   */
+  | {
+      readonly name: 'database-catch-up';
+      readonly target: Position | null;
+      readonly stop: boolean;
+      readonly resume?: boolean;
+    }
+  /** Pull from nobody for the moment; what was received goes on being applied. */
+  | { readonly name: 'database-stop-receiver' }
   /** Pull from nobody any more, applied or not: the operator accepted what that loses. */
   | { readonly name: 'database-stop-channel' }
   /** Ask the peer's agent for what is in its dead server's binary logs and not here, and apply it. Answers the position. */

@@ -20,15 +20,20 @@ import type { HoldName, Position } from './types.js';
 export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: readonly Verdict[]): void => {
   if (entries.includes('beat')) beat(turn);
   const { s, now } = turn;
-  // A step that waits for the old source would stand before ours.
-  cancel(turn, s.following.step?.id ?? null);
+  // A step that waits for the old source would stand before ours; one that stops the receiver is half of ours.
+  if (s.following.step?.name !== 'halt') cancel(turn, s.following.step?.id ?? null);
   // Nor may one that shuts the peer's server for seconds keep the gateways from being asked, by which we live now.
   cancel(turn, s.evidence.stepId);
   set(turn, { following: { ...s.following, step: null }, evidence: { ...s.evidence, stepId: null } });
   const probeId = run(turn, { name: 'vip-probe' });
   const servedBefore = newestServed(verdicts);
   const target = finalPositionOf(s, servedBefore);
-  const catchUpId = run(turn, { name: 'database-catch-up', target: target === '' ? null : target, stop: true });
+  const catchUpId = run(turn, {
+    name: 'database-catch-up',
+    target: target === '' ? null : target,
+    stop: true,
+    resume: s.following.halted,
+  });
   // Who chose itself alone has its own record only: the last owner may have gone on, and recorded otherwise.
   const chosen = verdicts.length > 1;
   const promotion: Promotion = {

@@ -36,7 +36,7 @@ const applyFinal = (turn: Turn): boolean => {
     turn,
     'apply',
     peer.finalPosition,
-    run(turn, { name: 'database-catch-up', target: peer.finalPosition, stop: false }),
+    run(turn, { name: 'database-catch-up', target: peer.finalPosition, stop: false, resume: turn.s.following.halted }),
   );
   return true;
 };
@@ -62,8 +62,12 @@ const noteFollowed = (turn: Turn, term: number): void => {
   if (s.voter.record && s.voter.record.dataTerm < term) record(turn, { dataTerm: term });
 };
 
-const begin = (turn: Turn, name: 'follow' | 'fence' | 'apply', target: string, id: number): void =>
-  set(turn, { following: { ...turn.s.following, step: { id, name, target } } });
+const begin = (turn: Turn, name: 'follow' | 'fence' | 'apply' | 'halt', target: string, id: number): void => {
+  const { following } = turn.s;
+  // Where this node follows again it was judged again.
+  const halted = name === 'halt' || (following.halted && name !== 'follow');
+  set(turn, { following: { ...following, halted, step: { id, name, target } } });
+};
 
 /** True when the outcome belonged to one of the standby's own steps. */
 export const onFollowingOutcome = (turn: Turn, id: number, outcome: Outcome): boolean => {
@@ -75,7 +79,7 @@ export const onFollowingOutcome = (turn: Turn, id: number, outcome: Outcome): bo
   if (turn.s.role === 'starting') finishStarting(turn, outcome);
   else if (step.name === 'apply') onAppliedHere(turn, step.target, outcome);
   else if (step.name === 'follow') onFollowed(turn, outcome);
-  else onFencedAgain(turn, outcome);
+  else if (step.name === 'fence') onFencedAgain(turn, outcome);
   return true;
 };
 
@@ -91,7 +95,15 @@ const onAppliedHere = (turn: Turn, target: string, outcome: Outcome): void => {
   set(turn, { applied: target });
   journal(turn, { kind: 'step', cause: 'apply', text: `applied the final position ${target}` });
   beat(turn); // the owner waits for this word
+  halt(turn, target);
 };
+
+/**
+ * Stopping a receiver takes about as long as the owner needs to take its VIP off. What it commits all the same is named by its
+ * RELEASE, and fetched then; should it serve on, the receiver is started again.
+ */
+const halt = (turn: Turn, target: string): void =>
+  begin(turn, 'halt', target, run(turn, { name: 'database-stop-receiver' }));
 
 const onFollowed = (turn: Turn, outcome: Outcome): void => {
   const { config } = turn.s;

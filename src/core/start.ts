@@ -65,7 +65,7 @@ const initialState = (config: CoreConfig, stored: VoterRecord | null, now: Insta
     handoff: null,
     fencing: null,
     releasing: [],
-    following: { term: 0, failures: 0, step: null, retryAt: now },
+    following: { term: 0, failures: 0, step: null, halted: false, retryAt: now },
     moving: null,
     yieldUntil: null,
     retryAt: now,

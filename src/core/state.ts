@@ -306,7 +306,13 @@ export interface Following {
   readonly term: Term;
   /** Steps failed in a row. */
   readonly failures: number;
-  readonly step: { readonly id: number; readonly name: 'follow' | 'fence' | 'apply'; readonly target: Position } | null;
+  readonly step: {
+    readonly id: number;
+    readonly name: 'follow' | 'fence' | 'apply' | 'halt';
+    readonly target: Position;
+  } | null;
+  /** The receiver was stopped at a final position, ahead of the promotion that stops the channel. */
+  readonly halted: boolean;
   readonly retryAt: Instant;
 }
 

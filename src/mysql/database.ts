@@ -14,7 +14,7 @@ import type { LagSources } from './lag-sources.js';
 import { createLinks, type Link, type LinkName } from './links.js';
 import { openForClients, switchSemiSync } from './open.js';
 import { createProbe } from './probe.js';
-import { catchUp, follow, giveUpChannel, openReverse } from './replica.js';
+import { catchUp, follow, giveUpChannel, openReverse, receiveNothing } from './replica.js';
 import { createServerProcess, type ServerProcess } from './server-process.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS, type StepContext } from './step.js';
 
@@ -100,6 +100,7 @@ const LOOK_AGAIN_MS = 5;
 /** They start or stop the replication threads. */
 const CHANNEL_STEPS: ReadonlySet<DatabaseStep['name']> = new Set([
   'database-catch-up',
+  'database-stop-receiver',
   'database-follow',
   'database-open-reverse',
 ]);
@@ -204,6 +205,8 @@ export const createDatabase = (options: DatabaseOptions): Database => {
         );
         leftBehind = work.catch(() => undefined).then(probe.expire);
         links.release('command', work);
+        // The next step may be a promotion's, with clients waiting for it: it is to find a login made.
+        links.get('command', PROMPT_MS).catch(() => undefined);
       },
     };
     if (step.name === 'database-demote') await keeper.conclude(context);
@@ -324,7 +327,9 @@ const carryOut = (step: DatabaseStep, stallMs: number, keeper: EventKeeper, cont
     case 'database-preflight':
       return preflight(context);
     case 'database-catch-up':
-      return catchUp(context, step.target, step.stop, stallMs);
+      return catchUp(context, step, stallMs);
+    case 'database-stop-receiver':
+      return receiveNothing(context);
     case 'database-stop-channel':
       return giveUpChannel(context);
     case 'database-open':

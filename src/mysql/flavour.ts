@@ -15,10 +15,14 @@ export interface ServerState {
   readonly refusesClients?: string;
 }
 
-/** What a server says of itself in one round of questions. */
-export interface ServerStatus extends ServerState {
+/** How far replication is. */
+export interface ReplicaStatus extends ServerState {
   /** Absent: no channel is configured. */
   readonly channel?: Channel;
+}
+
+/** What a server says of itself in one round of questions. */
+export interface ServerStatus extends ReplicaStatus {
   readonly semiSync: boolean;
   readonly semiSyncReplicas: number;
 }
@@ -31,6 +35,8 @@ export interface Channel extends ReplicaReport {
   readonly receiverError?: string;
   /** Its number; 0: none. */
   readonly receiverErrno: number;
+  /** It waits for its source: whatever it has read is written down. */
+  readonly receiverWaits: boolean;
 }
 
 /** A line of the process list. */
@@ -116,6 +122,8 @@ export interface Flavour {
   readonly sessionSetup: readonly string[];
 
   readState(ask: Ask): Promise<ServerState>;
+  /** Without semi-sync, of which no promotion has to know. */
+  readReplica(ask: Ask): Promise<ReplicaStatus>;
   readStatus(ask: Ask): Promise<ServerStatus>;
   readPosition(ask: Ask): Promise<Position>;
   /** One statement. */
@@ -197,6 +205,7 @@ const receiverState = (word: string): Channel['io'] => {
 /** Columns whose names the two families spell differently. */
 export interface ChannelColumns {
   readonly receiver: string;
+  readonly receiverState: string;
   readonly applier: string;
   readonly lag: string;
   readonly source: string;
@@ -213,6 +222,9 @@ const lagOf = (seconds: string): { readonly lagMs?: number } => {
  * goes on showing the last one. Whoever starts it again may find the source there.
  */
 const isConnectionError = (errno: number): boolean => errno >= 2_000 && errno < 3_000;
+
+/** The state of a receiver between two events; the two families name its source differently. */
+const WAITS_FOR_SOURCE = /^Waiting for (master|source) to send event$/;
 
 /** A row of SHOW SLAVE/REPLICA STATUS. */
 export const parseChannel = (row: Row, columns: ChannelColumns, received: Position): Channel => {
@@ -231,6 +243,7 @@ export const parseChannel = (row: Row, columns: ChannelColumns, received: Positi
     ...(error === '' ? {} : { error }),
     ...(receiverError === '' ? {} : { receiverError }),
     receiverErrno,
+    receiverWaits: WAITS_FOR_SOURCE.test(text(row, columns.receiverState)),
     filters: hasFilters(row),
     source: text(row, columns.source),
   };

@@ -13,6 +13,7 @@ import {
   number,
   OLDEST_TRANSACTION,
   parseChannel,
+  type ReplicaStatus,
   type SalvageWords,
   type ServerSession,
   type ServerState,
@@ -52,6 +53,7 @@ const SEMI_SYNC_TIMEOUT_MS = 4_294_967_295;
 
 const CHANNEL_COLUMNS = {
   receiver: 'Slave_IO_Running',
+  receiverState: 'Slave_IO_State',
   applier: 'Slave_SQL_Running',
   lag: 'Seconds_Behind_Master',
   source: 'Master_Server_Id',
@@ -72,6 +74,7 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     version,
     sessionSetup: ['SET SESSION sql_log_bin=0, autocommit=1'],
     readState,
+    readReplica,
     readStatus,
     readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(LOAD))[0]),
@@ -152,15 +155,17 @@ const readState = async (ask: Ask): Promise<ServerState> => {
   return { readOnly: isReadOnly(text(row, 'read_only')), position: positionOf(row) };
 };
 
-const readStatus = async (ask: Ask): Promise<ServerStatus> => {
+const readReplica = async (ask: Ask): Promise<ReplicaStatus> => {
   const state = await readState(ask);
-  const { position } = state;
-  const [channelRow] = await ask('SHOW SLAVE STATUS');
+  const [row] = await ask('SHOW SLAVE STATUS');
+  return row === undefined ? state : { ...state, channel: channelOf(row, state.position) };
+};
+
+const readStatus = async (ask: Ask): Promise<ServerStatus> => {
+  const replica = await readReplica(ask);
   const semiSync = byName(await ask(SEMI_SYNC_STATUS));
-  const channel = channelRow === undefined ? undefined : channelOf(channelRow, position);
   return {
-    ...state,
-    ...(channel === undefined ? {} : { channel }),
+    ...replica,
     semiSync: semiSync.get('rpl_semi_sync_master_status') === 'ON',
     semiSyncReplicas: Number(semiSync.get('rpl_semi_sync_master_clients') ?? 0),
   };

@@ -16,6 +16,7 @@ import {
   number,
   OLDEST_TRANSACTION,
   parseChannel,
+  type ReplicaStatus,
   type SalvageWords,
   type SemiSyncStatements,
   type ServerSession,
@@ -74,6 +75,7 @@ const NEWER: Dialect = {
   dropRelayLogs: 'CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1',
   columns: {
     receiver: 'Replica_IO_Running',
+    receiverState: 'Replica_IO_State',
     applier: 'Replica_SQL_Running',
     lag: 'Seconds_Behind_Source',
     source: 'Source_UUID',
@@ -88,6 +90,7 @@ const OLDER: Dialect = {
   dropRelayLogs: 'CHANGE MASTER TO MASTER_AUTO_POSITION=1',
   columns: {
     receiver: 'Slave_IO_Running',
+    receiverState: 'Slave_IO_State',
     applier: 'Slave_SQL_Running',
     lag: 'Seconds_Behind_Master',
     source: 'Master_UUID',
@@ -112,6 +115,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     version,
     sessionSetup: ['SET SESSION sql_log_bin=0, autocommit=1'],
     readState,
+    readReplica: (ask) => readReplica(ask, dialect),
     readStatus: (ask) => readStatus(ask, dialect, semiSyncRole),
     readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(loadOf(dialect)))[0]),
@@ -129,7 +133,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     findBlockers,
     // Retrieved_Gtid_Set survives a restart, less what relay_log_recovery threw away to fetch it again.
     readRelayLogs: async (ask) => {
-      const status = await readStatus(ask, dialect, semiSyncRole);
+      const status = await readReplica(ask, dialect);
       return { stored: status.channel?.received ?? status.position };
     },
     stopReceiver: `STOP ${dialect.replica} IO_THREAD`,
@@ -212,20 +216,22 @@ const readState = async (ask: Ask): Promise<ServerState> => {
   };
 };
 
+const readReplica = async (ask: Ask, dialect: Dialect): Promise<ReplicaStatus> => {
+  const state = await readState(ask);
+  const row = await readChannelRow(ask, dialect);
+  return row === undefined ? state : { ...state, channel: await channelOf(ask, row, dialect, state.position) };
+};
+
 const readStatus = async (
   ask: Ask,
   dialect: Dialect,
   semiSyncRole: 'source' | 'master' | undefined,
 ): Promise<ServerStatus> => {
-  const state = await readState(ask);
-  const { position } = state;
-  const channelRow = await readChannelRow(ask, dialect);
-  const channel = channelRow === undefined ? undefined : await channelOf(ask, channelRow, dialect, position);
+  const replica = await readReplica(ask, dialect);
   const role = semiSyncRole ?? 'source';
   const semiSync = byName(await ask(`SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_${role}\\_%'`));
   return {
-    ...state,
-    ...(channel === undefined ? {} : { channel }),
+    ...replica,
     semiSync: semiSync.get(`rpl_semi_sync_${role}_status`) === 'ON',
     semiSyncReplicas: Number(semiSync.get(`rpl_semi_sync_${role}_clients`) ?? 0),
   };

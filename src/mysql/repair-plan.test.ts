@@ -8,6 +8,7 @@ const STOPPED: Channel = {
   received: 'mariadb:0-1-5',
   filters: false,
   receiverErrno: 0,
+  receiverWaits: false,
   source: '1',
 };
 

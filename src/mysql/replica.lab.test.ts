@@ -138,6 +138,27 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       await new Promise((resolve) => setTimeout(resolve, 300));
       expect(await count(standby)).toBe(2);
     });
+
+    test('a receiver stopped at a final position is started again for what was committed behind it, where that is asked for', async () => {
+      const { active, standby } = await startPair(cleanup, kind);
+      const one = watch(cleanup, active);
+      const two = watch(cleanup, standby);
+      await active.sql('INSERT INTO shop.orders (v) VALUES (1)');
+      const catchUp = { name: 'database-catch-up', stop: true } as const;
+      const first = positionOf(await one.run({ name: 'database-fence' }));
+      expect(await two.run({ ...catchUp, target: first, stop: false })).toMatchObject({ ok: true });
+      expect(await two.run({ name: 'database-stop-receiver' })).toEqual({ ok: true, detail: 'receiver stopped' });
+      expect(await standby.channel()).toMatchObject({ receiver: 'No', applier: 'Yes' });
+
+      await active.sql(kind.openForAccounts);
+      await active.sql('INSERT INTO shop.orders (v) VALUES (2)');
+      const target = positionOf(await one.run({ name: 'database-fence' }));
+      const short = watch(cleanup, standby, { stallMs: 300 });
+      expect(await short.run({ ...catchUp, target })).toMatchObject({ ok: false });
+      expect(await two.run({ ...catchUp, target, resume: true })).toMatchObject({ ok: true });
+      expect(await count(standby)).toBe(2);
+      expect(await standby.channel()).toMatchObject({ receiver: 'No', applier: 'No' });
+    });
   });
 
   describe('follow', () => {

@@ -1,11 +1,12 @@
 /** The channel from the peer: applied to the end and stopped, or judged and started again. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
 import { containsPosition, countMissing, differencePosition, mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { asDatabaseError, DatabaseError, kindOf } from './errors.js';
-import { type Channel, type Flavour, number, type ServerStatus } from './flavour.js';
+import { type Channel, type Flavour, number, type ReplicaStatus } from './flavour.js';
 import { applyRelayLogs } from './relay-apply.js';
 import {
   askAside,
@@ -15,11 +16,11 @@ import {
   CONNECT_CHANNEL_MS,
   failed,
   isUnderWay,
-  LOOK_AGAIN_MS,
   lookAgain,
   PROMPT_MS,
   RECEIVER_GRACE_MS,
   REPLICA_CONTROL_MS,
+  SILENT_GRACE_MS,
   type StepContext,
   WAIT_SLICE_SECONDS,
 } from './step.js';
@@ -27,34 +28,43 @@ import {
 /** Starts the outcome of a node that has what the active has not. */
 export const DIVERGED = 'diverged: ';
 
-/** Apply up to `target`, or all that was received; then, with `stop`, stop the channel. Answers the position. */
+/** What is to be applied, and whether the channel is stopped then. */
+export type CatchUp = Pick<Extract<Step, { name: 'database-catch-up' }>, 'target' | 'stop' | 'resume'>;
+
+/**
+ * Apply up to `target`, or all that was received; then, with `stop`, stop the channel. With `resume` a receiver that stands
+ * still, with nothing wrong, is started for what is missing of `target`. Answers the position.
+ */
 export const catchUp = async (
   context: StepContext,
-  target: Position | null,
-  stop: boolean,
+  { target, stop, resume = false }: CatchUp,
   stallMs: number,
 ): Promise<Outcome> => {
   const { flavour } = context;
   const ask = askAside(context);
   if (target !== null) {
-    const position = await flavour.readPosition(ask);
-    const reached = containsPosition(position, target) ? position : await waitFor(context, () => target, stallMs);
-    if (!stop) return { ok: true, detail: 'applied', position: reached };
+    let reached: Pick<ReplicaStatus, 'position' | 'channel'> = { position: await flavour.readPosition(ask) };
+    if (!containsPosition(reached.position, target)) {
+      if (resume) await resumeChannel(context);
+      reached = await waitFor(context, () => target, stallMs);
+    }
+    if (!stop) return { ok: true, detail: 'applied', position: reached.position };
   }
-  const status = await flavour.readStatus(ask);
+  const status = await flavour.readReplica(ask);
   if (status.channel === undefined) {
     return { ok: true, detail: 'no channel is configured here', position: status.position };
   }
   const applies = await ensureApplies(context, status.channel, status.position, stallMs);
   const stopping = status.channel.io === 'stopped' ? STOPPED : await stopReceiver(context);
-  const received = (now: ServerStatus) => now.channel?.received ?? now.position;
+  const received = (now: ReplicaStatus) => now.channel?.received ?? now.position;
   // A stopped channel of MariaDB goes on telling what it received once, also where that was given up since.
-  let position = applies ? await waitFor(context, received, stallMs) : await flavour.readPosition(ask);
-  if (stopping.pending) {
+  let reached = applies ? await waitFor(context, received, stallMs) : await flavour.readReplica(ask);
+  if (stopping.pending && reached.channel?.receiverWaits !== true) {
     // What it had read when it was told to stop may have been written down since.
     await lookAgain(context);
-    position = await waitFor(context, received, stallMs);
+    reached = await waitFor(context, received, stallMs);
   }
+  const { position } = reached;
   if (!stop) {
     await stopping.work;
     return { ok: true, detail: 'all applied', position };
@@ -68,6 +78,15 @@ export const catchUp = async (
   const rest = stopping.work.then(stopBoth, stopBoth);
   context.leaveBehind(rest, flavour.stopReplica);
   return { ok: true, detail: 'all applied, receiver told to stop; its source does not answer', position };
+};
+
+/** @throws DatabaseError where it does not connect. */
+const resumeChannel = async (context: StepContext): Promise<void> => {
+  const status = await context.flavour.readReplica(askAside(context));
+  const { channel } = status;
+  if (channel === undefined || channel.io !== 'stopped' || channel.error !== undefined) return;
+  const started = await startChannel(context, status, false);
+  if (!started.ok) throw new DatabaseError('statement', 0, started.detail);
 };
 
 interface Stopping {
@@ -91,7 +110,7 @@ const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   // It may fail while nobody waits for it; whoever needs it awaits `work`.
   work.catch(() => undefined);
   const graceUntilMs = context.nowMs() + RECEIVER_GRACE_MS;
-  const pauseMs = context.sourceSilent ? LOOK_AGAIN_MS : RECEIVER_GRACE_MS;
+  const pauseMs = context.sourceSilent ? SILENT_GRACE_MS : RECEIVER_GRACE_MS;
   for (;;) {
     if (await Promise.race([work.then(() => true), sleep(pauseMs, false)])) return STOPPED;
     if (await isUnderWay(context)) return { pending: true, work };
@@ -124,20 +143,20 @@ const ensureApplies = async (
   return true;
 };
 
-/** Wait until the position contains what `target` says, as long as it moves. */
+/** Wait until the position contains what `target` says, as long as it moves. Answers what was seen then. */
 const waitFor = async (
   context: StepContext,
-  target: (status: ServerStatus) => Position,
+  target: (status: ReplicaStatus) => Position,
   stallMs: number,
-): Promise<Position> => {
+): Promise<ReplicaStatus> => {
   const { flavour } = context;
   let movedAtMs = context.nowMs();
   let last = '';
   for (;;) {
     assertWanted(context);
-    const status = await flavour.readStatus(askAside(context));
+    const status = await flavour.readReplica(askAside(context));
     const wanted = target(status);
-    if (containsPosition(status.position, wanted)) return status.position;
+    if (containsPosition(status.position, wanted)) return status;
     if (status.position !== last) {
       context.progress(`${countMissing(wanted, status.position)} transactions to apply`);
       last = status.position;
@@ -159,9 +178,16 @@ const waitFor = async (
   }
 };
 
+/** Nothing more comes in; what did is being applied. */
+export const receiveNothing = async (context: StepContext): Promise<Outcome> => {
+  const stopping = await stopReceiver(context);
+  if (stopping.pending) context.leaveBehind(stopping.work, context.flavour.stopReceiver);
+  return { ok: true, detail: stopping.pending ? 'receiver told to stop' : 'receiver stopped' };
+};
+
 /** As a standby: nothing extra here, so replicate from the active. */
 export const follow = async (context: StepContext, activePosition: Position, stallMs: number): Promise<Outcome> => {
-  const status = await context.flavour.readStatus(askCommand(context));
+  const status = await context.flavour.readReplica(askCommand(context));
   const { channel } = status;
   if (channel === undefined) {
     return failed(`no channel is configured: set it with ${context.flavour.configureChannel}`);
@@ -244,7 +270,7 @@ export const giveUpChannel = async (context: StepContext): Promise<Outcome> => {
 
 /** As the active: pull from the standby, which was judged clean. */
 export const openReverse = async (context: StepContext): Promise<Outcome> => {
-  const status = await context.flavour.readStatus(askCommand(context));
+  const status = await context.flavour.readReplica(askCommand(context));
   if (status.channel === undefined) return failed('no channel is configured here');
   if (status.channel.io === 'running' && status.channel.sql === 'running') {
     return { ok: true, detail: 'the reverse channel runs', position: status.position };
@@ -278,7 +304,7 @@ const REALIGN_ATTEMPTS = 20;
 /**
  * `sourceMayLag`: the source is a standby that may not have applied yet what this server has, and refuses until it has.
  */
-const startChannel = async (context: StepContext, status: ServerStatus, sourceMayLag: boolean): Promise<Outcome> => {
+const startChannel = async (context: StepContext, status: ReplicaStatus, sourceMayLag: boolean): Promise<Outcome> => {
   const { flavour } = context;
   const ask = askCommand(context);
   // The replica position can be set only with both threads stopped; with one running nothing was owned meanwhile.
@@ -288,7 +314,7 @@ const startChannel = async (context: StepContext, status: ServerStatus, sourceMa
   const endsAtMs = context.nowMs() + CONNECT_CHANNEL_MS;
   await askPatiently(context, flavour.startReplica, REPLICA_CONTROL_MS);
   for (;;) {
-    const now = await flavour.readStatus(ask);
+    const now = await flavour.readReplica(ask);
     const channel = now.channel;
     if (channel === undefined) return failed('the channel was removed while it was started');
     if (channel.io === 'running' && channel.sql === 'running') {

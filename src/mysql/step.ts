@@ -42,6 +42,8 @@ export const KILL_SESSIONS_MS = 3_000;
 export const REPLICA_CONTROL_MS = 10_000;
 /** A receiver whose source answers stops within this; beyond it, it is waiting for a source that does not. */
 export const RECEIVER_GRACE_MS = 30;
+/** The same where the source is known to be silent: what does not wait for it is over by then. */
+export const SILENT_GRACE_MS = 2;
 /** From START to the receiver running, or saying why it does not. */
 export const CONNECT_CHANNEL_MS = 10_000;
 /** Applying may take as long as it moves; without a move for this long it has stalled. */

@@ -6,13 +6,12 @@ export interface GuardRules {
   /** Both tables anew, in one transaction and whatever there was: shut. */
   readonly install: string;
   readonly remove: string;
-  /** From shut, or whatever it was, to open. */
+  /** From what `install` made, to open. */
   readonly open: (timeoutMs: number) => string;
   /** Whose elements time out. */
-  readonly timed: readonly TimedSet[];
-  readonly shut: string;
-  /** New TCP connections are answered with a reset, or not. */
-  readonly refuse: (on: boolean) => string;
+  readonly timed: readonly GuardSet[];
+  /** New TCP connections to their elements are answered with a reset. */
+  readonly refused: readonly GuardSet[];
   /**
    * What shows what `install` made, for comparing. One by one: nft 1.0 fills its cache for one table only, and then says
    * that there is no other.
@@ -87,7 +86,7 @@ table arp ${table} {
 `;
 };
 
-export interface TimedSet {
+export interface GuardSet {
   readonly family: 'inet' | 'arp';
   readonly table: string;
   readonly set: string;
@@ -101,35 +100,26 @@ export const guardRules = (group: string, vips: readonly Vip[]): GuardRules => {
     vips.filter((vip) => vip.family === family).map((vip) => canonicalAddress(vip.address));
   const v4 = ofFamily(4);
   const v6 = ofFamily(6);
-  const timed: readonly TimedSet[] = [
+  const timed: readonly GuardSet[] = [
     { family: 'inet', table, set: 'live4', elements: v4 } as const,
     { family: 'arp', table, set: 'live4', elements: v4 } as const,
     { family: 'inet', table, set: 'live6', elements: v6 } as const,
   ].filter(({ elements }) => elements.length > 0);
-  const refused: readonly TimedSet[] = [
+  const refused: readonly GuardSet[] = [
     { family: 'inet', table, set: 'refused4', elements: v4 } as const,
     { family: 'inet', table, set: 'refused6', elements: v6 } as const,
   ].filter(({ elements }) => elements.length > 0);
 
-  const each = (sets: readonly TimedSet[], command: (set: TimedSet) => string): string => sets.map(command).join('\n');
-  const name = ({ family, table: of, set }: TimedSet): string => `${family} ${of} ${set}`;
-  const flush = (set: TimedSet): string => `flush set ${name(set)}`;
-  const adding =
-    (timeoutMs: number) =>
-    (set: TimedSet): string =>
-      `add element ${name(set)} ${list(set.elements.map((element) => `${element} timeout ${timeoutMs}ms`))}`;
+  const adding = ({ family, set, elements }: GuardSet, timeoutMs: number): string =>
+    `add element ${family} ${table} ${set} ${list(elements.map((one) => `${one} timeout ${timeoutMs}ms`))}`;
 
   return {
     install: tables(table, v4, v6),
     // Added first, so that removing what is not there is no error; `destroy` is newer than what Debian 12 has.
     remove: `add table inet ${table}\ndelete table inet ${table}\nadd table arp ${table}\ndelete table arp ${table}`,
-    open: (timeoutMs) => `${each(timed, flush)}\n${each(timed, adding(timeoutMs))}`,
+    open: (timeoutMs) => timed.map((set) => adding(set, timeoutMs)).join('\n'),
     timed,
-    shut: each(timed, flush),
-    refuse: (on) => {
-      const fill = each(refused, (set) => `add element ${name(set)} ${list(set.elements)}`);
-      return on ? `${each(refused, flush)}\n${fill}` : each(refused, flush);
-    },
+    refused,
     list: [`list table inet ${table}`, `list table arp ${table}`],
   };
 };

@@ -2,7 +2,7 @@
 
 import { SystemCallError } from '../host/libc.js';
 import type { Vip } from './address.js';
-import { type GuardRefresher, openGuardRefresher } from './guard-refresh.js';
+import { type GuardElements, openGuardElements } from './guard-elements.js';
 import { guardRules, guardTable } from './guard-rules.js';
 import { Protocol } from './netlink-layouts.js';
 import { hearNotices, type Notices } from './netlink-notices.js';
@@ -69,16 +69,16 @@ export interface Guard {
 /** What speaks to the kernel. */
 interface GuardTools {
   readonly openNftables: () => Nftables;
-  readonly openGuardRefresher: typeof openGuardRefresher;
+  readonly openGuardElements: typeof openGuardElements;
 }
 
 export const createGuard = (
   { group, vips, now }: GuardOptions,
-  tools: GuardTools = { openNftables, openGuardRefresher },
+  tools: GuardTools = { openNftables, openGuardElements },
 ): Guard => {
   let rules = guardRules(group, vips);
   let library: Nftables | undefined;
-  let opened: GuardRefresher | undefined;
+  let opened: GuardElements | undefined;
   let installed = '';
   let closesAtMs = Number.NEGATIVE_INFINITY;
   let watched: Notices | undefined;
@@ -88,8 +88,8 @@ export const createGuard = (
     return library;
   };
 
-  const refresher = (): GuardRefresher => {
-    opened ??= tools.openGuardRefresher(rules.timed);
+  const elements = (): GuardElements => {
+    opened ??= tools.openGuardElements(rules);
     return opened;
   };
 
@@ -104,7 +104,7 @@ export const createGuard = (
   const shut = (): boolean => {
     closesAtMs = Number.NEGATIVE_INFINITY;
     try {
-      nft().run(rules.shut);
+      elements().shut();
       return true;
     } catch {
       try {
@@ -126,7 +126,7 @@ export const createGuard = (
       const timeoutMs = Math.floor(deadlineMs - GUARD_MARGIN_MS - beforeMs);
       if (timeoutMs <= 0) break;
       if (attempt === 1) first(timeoutMs);
-      else refresher().refresh(timeoutMs);
+      else elements().refresh(timeoutMs);
       if (now() - beforeMs <= GUARD_MARGIN_MS) {
         closesAtMs = deadlineMs - GUARD_MARGIN_MS;
         return true;
@@ -151,18 +151,18 @@ export const createGuard = (
     try {
       if (now() < closesAtMs) {
         const { install: anew, open } = rules;
-        opened?.use(rules.timed);
+        opened?.use(rules);
         const openAnew = (timeoutMs: number) => nft().run(`${anew}\n${open(timeoutMs)}`);
         const passes = passUntil(closesAtMs + GUARD_MARGIN_MS, openAnew);
         installed = listed();
         return passes;
       }
-      opened?.use(rules.timed);
+      opened?.use(rules);
       install();
       return true;
     } catch (error) {
       rules = before;
-      opened?.use(rules.timed);
+      opened?.use(rules);
       throw error;
     }
   };
@@ -172,7 +172,7 @@ export const createGuard = (
     change,
     openUntil: (deadlineMs) => {
       try {
-        return passUntil(deadlineMs, (timeoutMs) => nft().run(rules.open(timeoutMs)));
+        return passUntil(deadlineMs, elements().open);
       } catch (error) {
         shut();
         throw error;
@@ -184,7 +184,7 @@ export const createGuard = (
         return 'shut';
       }
       try {
-        return passUntil(deadlineMs, refresher().refresh) ? 'open' : 'shut';
+        return passUntil(deadlineMs, elements().refresh) ? 'open' : 'shut';
       } catch (error) {
         // A socket that cannot be had or read (EMFILE, ENOBUFS): nobody knows what the kernel made of it.
         if (!(error instanceof NftError || error instanceof SystemCallError)) throw error;
@@ -205,12 +205,12 @@ export const createGuard = (
     },
     holds: () => now() < closesAtMs,
     rejectNew: (on) => {
-      nft().run(rules.refuse(on));
+      elements().refuse(on);
     },
     intact,
     watch: (onGone) => {
       watched?.close();
-      watched = watchRuleset(guardTable(group), refresher().port, () => {
+      watched = watchRuleset(guardTable(group), elements().port, () => {
         if (installed !== '' && !intact()) onGone();
       });
     },

@@ -204,8 +204,8 @@ export const PLANTED: readonly PlantedFault[] = [
     patches: [
       patch(
         'promotion.js',
-        "{ name: 'database-catch-up', target: target === '' ? null : target, stop: true }",
-        "{ name: 'database-preflight' }",
+        "name: 'database-catch-up'",
+        "name: 'database-preflight'",
       ),
     ],
   },

@@ -229,6 +229,9 @@ const carryOut = (world: World, host: Host, server: Server, step: DatabaseStep):
     case 'database-semi-sync':
       switchSemiSync(world, host, server, step.on);
       return { ok: true, detail: step.on ? 'on' : 'off' };
+    case 'database-stop-receiver':
+      server.io = false;
+      return { ok: true, detail: 'receiver stopped' };
     case 'database-stop-channel':
       server.io = false;
       server.sql = false;
@@ -288,6 +291,8 @@ const catchUp = (
   const other = otherNode(world, host).server;
   if (other) pull(server, other, replicationReaches(world), world.now);
   if (server.stuck > 0) return null;
+  if (step.resume && step.target !== null && !server.io && !contains(server.committed, parseCommits(step.target)))
+    startChannel(world, host, server);
   if (step.target !== null && !contains(server.committed, parseCommits(step.target))) return null;
   // What was received is applied even where the channel does not run.
   const { sql } = server;

@@ -112,6 +112,9 @@ export const carryOut = (server: Server, step: Step): Outcome | null => {
       return { ok: true, detail: 'read-only', position: position() };
     case 'database-preflight':
       return { ok: true, detail: 'nothing blocks' };
+    case 'database-stop-receiver':
+      server.io = false;
+      return { ok: true, detail: 'receiver stopped' };
     case 'database-stop-channel':
       server.io = false;
       server.sql = false;

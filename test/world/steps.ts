@@ -1,5 +1,6 @@
 /** What a step of a node leads to: as its host is, or as the story says. */
 
+import { containsPosition } from '../../src/core/position.js';
 import type { Step } from '../../src/core/effect.js';
 import type { Evidence, Outcome } from '../../src/core/event.js';
 import { mustShutPeer } from '../../src/core/peer-fence.js';
@@ -43,6 +44,11 @@ export const gather = (world: World, h: Host, fencePeer: boolean): Evidence => {
 const catchUp = (world: World, h: Host, todo: Extract<Step, { name: 'database-catch-up' }>): Outcome | null => {
   const other = host(world, h.name === 'db1' ? 'db2' : 'db1');
   const reachable = !world.cuts.has(`${h.name}>${other.name}`) && !world.cuts.has(`${other.name}>${h.name}`);
+  if (todo.resume && todo.target !== null && !containsPosition(positionOf(h.server.committed), todo.target)) {
+    h.server.io = true;
+    h.server.sql = true;
+    replicate(h.server, other.server, !world.cuts.has('replication'));
+  }
   const shuts = todo.stop && todo.target === null && h.state !== null && mustShutPeer(h.state, world.now);
   if (!shuts || !reachable || !other.server.up || other.server.hanging) return carryOut(h.server, todo);
   other.server.readOnly = true;

@@ -1,6 +1,7 @@
 /**
- * Renews the guard's elements by one netlink transaction. An active does that with each heartbeat, and libnftables, which
- * parses text and reads the tables anew each time, took most of the processor that an idle one used.
+ * Changes the guard's elements, each time by one netlink transaction. An active renews them with each heartbeat, and clients
+ * wait while they are opened and shut; libnftables, which parses text and reads the tables anew each time, took most of the
+ * processor that an idle agent used, and some milliseconds of a switchover.
  */
 
 import { getSystemErrorName } from 'node:util';
@@ -16,22 +17,28 @@ import {
   socketName,
 } from '../host/libc.js';
 import { addressBytes } from './address.js';
-import type { TimedSet } from './guard-rules.js';
+import type { GuardRules, GuardSet } from './guard-rules.js';
 import { Protocol } from './netlink-layouts.js';
 import { NftError } from './nftables.js';
 
-export interface GuardRefresher {
+/** All of a change, or none and NftError. */
+export interface GuardElements {
   /** netlink(7)'s nl_pid of the socket, by which the kernel's notices of its transactions are told from all others. */
   readonly port: number;
   /** Other sets from now on. */
-  readonly use: (sets: readonly TimedSet[]) => void;
-  /**
-   * Deletes each element and adds it anew: all of them, or none and NftError. An element that has run out cannot be
-   * deleted, so what was shut stays shut.
-   */
+  readonly use: (sets: GuardSets) => void;
+  /** Deletes each element and adds it anew. An element that has run out cannot be deleted, so what was shut stays shut. */
   readonly refresh: (timeoutMs: number) => void;
+  /** From shut, or whatever it was, to open. */
+  readonly open: (timeoutMs: number) => void;
+  readonly shut: () => void;
+  /** New TCP connections are answered with a reset, or not. */
+  readonly refuse: (on: boolean) => void;
   readonly close: () => void;
 }
+
+/** Those whose elements time out, and those of refused addresses; none is empty. */
+export type GuardSets = Pick<GuardRules, 'timed' | 'refused'>;
 
 /** Of linux/netlink.h, linux/netfilter/nfnetlink.h and nf_tables.h. */
 const NLMSG_HEADER_BYTES = 16;
@@ -54,7 +61,7 @@ const NFTA_SET_ELEM_TIMEOUT = 4;
 const NFTA_DATA_VALUE = 1;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const TIMEOUT_BYTES = 8;
-const FAMILY = { inet: 1, arp: 3 } as const satisfies Record<TimedSet['family'], number>;
+const FAMILY = { inet: 1, arp: 3 } as const satisfies Record<GuardSet['family'], number>;
 /** struct sockaddr_nl: family, padding, port 0 for one of the kernel's choice, no groups. */
 const SOCKADDR_NL_BYTES = 12;
 /** The kernel answers an error with the request that it is about. */
@@ -103,11 +110,12 @@ const element = (address: string, timed: boolean): Buffer => {
   return nested(NFTA_LIST_ELEM, [...timeout, key]);
 };
 
-const change = (type: number, flags: number, set: TimedSet, elements: readonly Buffer[]): Buffer =>
+/** Without elements: all that are in it (nf_tables_delsetelem). */
+const change = (type: number, flags: number, set: GuardSet, elements: readonly Buffer[]): Buffer =>
   message(type, flags, FAMILY[set.family], 0, [
     text(NFTA_SET_ELEM_LIST_TABLE, set.table),
     text(NFTA_SET_ELEM_LIST_SET, set.set),
-    nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements),
+    ...(elements.length === 0 ? [] : [nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)]),
   ]);
 
 interface Batch {
@@ -116,33 +124,51 @@ interface Batch {
   readonly timeoutsAt: readonly number[];
 }
 
+/** What is taken out of a set first, and what is put in. */
+interface Change {
+  readonly remove: 'elements' | 'all';
+  readonly add: 'timed' | 'lasting' | 'nothing';
+}
+
 /** Made once for a set of VIPs; only the timeouts change. */
-const refreshBatch = (sets: readonly TimedSet[]): Batch => {
+const batchOf = (sets: readonly GuardSet[], { remove, add }: Change): Batch => {
+  const removals = sets.map((set) => {
+    const elements = remove === 'all' ? [] : set.elements.map((one) => element(one, false));
+    return { type: NFT_MSG_DELSETELEM, flags: 0, set, elements };
+  });
+  const additions = (add === 'nothing' ? [] : sets).map((set) => {
+    const elements = set.elements.map((one) => element(one, add === 'timed'));
+    return { type: NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE, set, elements };
+  });
   const parts: Buffer[] = [message(NFNL_MSG_BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES, [])];
-  for (const set of sets) {
-    const elements = set.elements.map((one) => element(one, false));
-    parts.push(change(NFT_MSG_DELSETELEM, 0, set, elements));
-  }
   const timeoutsAt: number[] = [];
-  sets.forEach((set, i) => {
+  const changes = [...removals, ...additions];
+  changes.forEach(({ type, flags, set, elements }, i) => {
     // Errors are always told; of success the last message alone.
-    const flags = NLM_F_CREATE | (i === sets.length - 1 ? NLM_F_ACK : 0);
-    const elements = set.elements.map((one) => element(one, true));
-    const add = change(NFT_MSG_NEWSETELEM, flags, set, elements);
+    const part = change(type, i === changes.length - 1 ? flags | NLM_F_ACK : flags, set, elements);
     const length = elements[0]?.length ?? 0;
-    const first = parts.reduce((sum, part) => sum + part.length, 0) + add.length - elements.length * length;
-    elements.forEach((_, j) => {
-      timeoutsAt.push(first + j * length + 2 * ATTRIBUTE_HEADER_BYTES);
-    });
-    parts.push(add);
+    const first = parts.reduce((sum, one) => sum + one.length, 0) + part.length - elements.length * length;
+    if (type === NFT_MSG_NEWSETELEM && add === 'timed')
+      elements.forEach((_, j) => {
+        timeoutsAt.push(first + j * length + 2 * ATTRIBUTE_HEADER_BYTES);
+      });
+    parts.push(part);
   });
   parts.push(message(NFNL_MSG_BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES, []));
   return { bytes: Buffer.concat(parts), timeoutsAt };
 };
 
+const batchesOf = ({ timed, refused }: GuardSets) => ({
+  refresh: batchOf(timed, { remove: 'elements', add: 'timed' }),
+  open: batchOf(timed, { remove: 'all', add: 'timed' }),
+  shut: batchOf(timed, { remove: 'all', add: 'nothing' }),
+  refuse: batchOf(refused, { remove: 'all', add: 'lasting' }),
+  admit: batchOf(refused, { remove: 'all', add: 'nothing' }),
+});
+
 /** Throws SystemCallError where there is no such socket. */
-export const openGuardRefresher = (sets: readonly TimedSet[]): GuardRefresher => {
-  const what = "renewing the guard's elements";
+export const openGuardElements = (sets: GuardSets): GuardElements => {
+  const what = "changing the guard's elements";
   const fd = openSocket(AF_NETLINK, SOCK_RAW, Protocol.NETFILTER, `opening netlink for ${what}`);
   const kernel = new Uint8Array(SOCKADDR_NL_BYTES);
   native16(new DataView(kernel.buffer), 0, AF_NETLINK);
@@ -155,7 +181,7 @@ export const openGuardRefresher = (sets: readonly TimedSet[]): GuardRefresher =>
     throw error;
   }
   const answer = Buffer.alloc(ANSWER_BYTES);
-  let batch = refreshBatch(sets);
+  let batches = batchesOf(sets);
 
   /** errno of the next answer, 0 for success; null: there is none. The kernel has queued all when sendto(2) returns. */
   const nextAnswer = (): number | null => {
@@ -165,24 +191,29 @@ export const openGuardRefresher = (sets: readonly TimedSet[]): GuardRefresher =>
     return -view.getInt32(NLMSG_HEADER_BYTES, HOST_IS_LITTLE_ENDIAN);
   };
 
+  const run = ({ bytes, timeoutsAt }: Batch, timeoutMs = 0): void => {
+    for (const at of timeoutsAt) bytes.writeBigUInt64BE(BigInt(timeoutMs), at);
+    try {
+      sendTo(fd, bytes, kernel, what);
+    } catch (error) {
+      throw new NftError(error instanceof Error ? error.message : String(error));
+    }
+    // Those of messages that failed come first, in front of the one of success.
+    const errno = nextAnswer();
+    if (errno === 0) return;
+    for (let i = 0; i < MAX_ANSWERS && nextAnswer() !== null; i++);
+    throw new NftError(`${what}: ${errno === null ? 'no answer of the kernel' : getSystemErrorName(-errno)}`);
+  };
+
   return {
     port: new DataView(own.buffer).getUint32(4, HOST_IS_LITTLE_ENDIAN),
     use: (next) => {
-      batch = refreshBatch(next);
+      batches = batchesOf(next);
     },
-    refresh: (timeoutMs) => {
-      for (const at of batch.timeoutsAt) batch.bytes.writeBigUInt64BE(BigInt(timeoutMs), at);
-      try {
-        sendTo(fd, batch.bytes, kernel, what);
-      } catch (error) {
-        throw new NftError(error instanceof Error ? error.message : String(error));
-      }
-      // Those of messages that failed come first, in front of the one of success.
-      const errno = nextAnswer();
-      if (errno === 0) return;
-      for (let i = 0; i < MAX_ANSWERS && nextAnswer() !== null; i++);
-      throw new NftError(`${what}: ${errno === null ? 'no answer of the kernel' : getSystemErrorName(-errno)}`);
-    },
+    refresh: (timeoutMs) => run(batches.refresh, timeoutMs),
+    open: (timeoutMs) => run(batches.open, timeoutMs),
+    shut: () => run(batches.shut),
+    refuse: (on) => run(on ? batches.refuse : batches.admit),
     close: () => closeFd(fd),
   };
 };
