@@ -201,13 +201,7 @@ export const PLANTED: readonly PlantedFault[] = [
     name: 'promotes without applying what was received',
     from: 243,
     rule: 'mysql.md, Promotion 3',
-    patches: [
-      patch(
-        'promotion.js',
-        "name: 'database-catch-up'",
-        "name: 'database-preflight'",
-      ),
-    ],
+    patches: [patch('promotion.js', "name: 'database-catch-up'", "name: 'database-preflight'")],
   },
   {
     name: 'loss not weighed',

@@ -1,9 +1,9 @@
 /** What a step of a node leads to: as its host is, or as the story says. */
 
-import { containsPosition } from '../../src/core/position.js';
 import type { Step } from '../../src/core/effect.js';
 import type { Evidence, Outcome } from '../../src/core/event.js';
 import { mustShutPeer } from '../../src/core/peer-fence.js';
+import { containsPosition } from '../../src/core/position.js';
 import { standbyVipUntil } from '../../src/core/standby-vip.js';
 import { carryOut, positionOf, replicate } from './database.js';
 import { type Host, host, log, type World } from './host.js';
