@@ -8,6 +8,7 @@ import { pointAt, type Server } from '../../test/lab/mysqld.js';
 import { REPLICATION_USER } from '../../test/lab/server-kind.js';
 import { containsPosition } from '../core/position.js';
 import {
+  AGENT,
   alone,
   type Cleanup,
   count,
@@ -138,6 +139,21 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       await new Promise((resolve) => setTimeout(resolve, 300));
       expect(await count(standby)).toBe(2);
     });
+
+    // MySQL's receiver does not log in at its source to end.
+    if (kind.name === 'mariadb')
+      test('the connection left to a receiver that does not end is replaced before the next step asks for it', async () => {
+        const { active, standby } = await startPair(cleanup, kind);
+        const two = watch(cleanup, standby);
+        await watch(cleanup, active).run({ name: 'database-semi-sync', on: true });
+        active.signal('SIGSTOP');
+        const outcome = await two.run({ name: 'database-catch-up', target: null, stop: true });
+        expect(outcome).toMatchObject({ ok: true, detail: expect.stringContaining('its source does not answer') });
+        const ofAgent = `SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '${AGENT.user}'`;
+        // STOP SLAVE's, the one that looks on, and the next step's.
+        await eventually(async () => (await standby.sql(ofAgent)).length === 3);
+        active.signal('SIGCONT');
+      });
 
     test('a receiver stopped at a final position is started again for what was committed behind it, where that is asked for', async () => {
       const { active, standby } = await startPair(cleanup, kind);
