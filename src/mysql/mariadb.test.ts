@@ -88,6 +88,8 @@ describe('status', () => {
       { Slave_IO_Running: 'Connecting', Last_IO_Errno: 2003, Last_IO_Error: 'no route' },
       { io: 'connecting', receiverError: 'no route' },
     ],
+    ['between two events', { Slave_IO_State: 'Waiting for master to send event' }, { receiverWaits: true }],
+    ['with an event in hand', { Slave_IO_State: 'Queueing master event to the relay log' }, { receiverWaits: false }],
     ['preparing', { Slave_IO_Running: 'Preparing' }, { io: 'connecting' }],
     [
       'applier stopped by an error',

@@ -22,6 +22,7 @@ import {
   watch,
   writeLoad,
 } from './lab.fixture.js';
+import { openLink } from './links.js';
 
 const cleanup: Cleanup = [];
 afterEach(() => runCleanup(cleanup));
@@ -160,11 +161,17 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       const one = watch(cleanup, active);
       const two = watch(cleanup, standby);
       await active.sql('INSERT INTO shop.orders (v) VALUES (1)');
+      const { session, flavour } = await openLink({ socket: standby.socket }, AGENT, 5_000);
+      cleanup.push(async () => session.destroy());
+      // As either family calls it.
+      const waits = async () => (await flavour.readReplica((sql) => session.query(sql, 1_000))).channel?.receiverWaits;
+      await eventually(async () => (await waits()) === true);
       const catchUp = { name: 'database-catch-up', stop: true } as const;
       const first = positionOf(await one.run({ name: 'database-fence' }));
       expect(await two.run({ ...catchUp, target: first, stop: false })).toMatchObject({ ok: true });
       expect(await two.run({ name: 'database-stop-receiver' })).toEqual({ ok: true, detail: 'receiver stopped' });
       expect(await standby.channel()).toMatchObject({ receiver: 'No', applier: 'Yes' });
+      expect(await waits()).toBe(false);
 
       await active.sql(kind.openForAccounts);
       await active.sql('INSERT INTO shop.orders (v) VALUES (2)');
