@@ -95,14 +95,19 @@ describe('catching up with a peer that serves nobody, or to a position that it n
 
 describe('a planned move to this node', () => {
   /** What the probe of the VIPs was asked while these steps were carried out, one after the other. */
-  const probed = async (steps: readonly Step[], peerGaveUp: boolean): Promise<readonly string[]> => {
+  const probed = async (steps: readonly Step[], peerGaveUp: boolean, applies = true): Promise<readonly string[]> => {
     const asked: string[] = [];
     const ask = async (gaveUp: boolean): Promise<Outcome> => {
       asked.push(gaveUp ? 'for strangers' : 'for everybody');
       return { ok: true, detail: '' };
     };
     const probe = { ask, askAhead: () => asked.push('ahead') };
-    const database = { run: async (): Promise<Outcome> => ({ ok: true, detail: 'applied' }) };
+    const run = async (): Promise<Outcome> => {
+      await Promise.resolve();
+      asked.push('database');
+      return { ok: applies, detail: '' };
+    };
+    const database = { run };
     const address = { probe, on: NEVER };
     for (const step of steps) {
       await new Promise<void>((resolve) => {
@@ -117,7 +122,8 @@ describe('a planned move to this node', () => {
   const apply: Step = { name: 'database-catch-up', target: 'mariadb:0-1-7', stop: false };
 
   it('has strangers looked for once the final position is applied, and not at any other catching up', async () => {
-    expect(await probed([apply, { ...apply, stop: true }], true)).toEqual(['ahead']);
+    expect(await probed([apply, { ...apply, stop: true }], true)).toEqual(['database', 'ahead', 'database']);
+    expect(await probed([apply], true, false)).toEqual(['database']);
   });
 
   it("tells the probe whether the peer's word is there that it holds the VIPs no more", async () => {

@@ -135,7 +135,7 @@ const catchUp = async (
   // The owner is read-only for good and about to hand over, once it was told: who else answers for the VIP is asked then.
   if (!step.stop) {
     const outcome = await runDatabase(options, id, step, signal);
-    setImmediate(options.address.probe.askAhead);
+    if (outcome.ok) setImmediate(options.address.probe.askAhead);
     return outcome;
   }
   const takeover = step.target === null && options.peerMayServe();
