@@ -5,7 +5,7 @@ import { verdict } from './health.js';
 import type { Ack, Beat, ServedAnswer } from './message.js';
 import { pauseNow } from './pause.js';
 import { awaitsGrant, noteStandbyVipBeat, tellsStandbyVip } from './standby-vip.js';
-import type { NodeState, Ownership, SentBeat } from './state.js';
+import type { NodeState, Ownership, Recording, SentBeat } from './state.js';
 import { countedLease, resendEvery } from './timing.js';
 import { isPairAlone, journal, majority, remoteVoters, send, set, type Turn, vote } from './turn.js';
 import type { Instant, Opening, Term, VoterName } from './types.js';
@@ -21,6 +21,7 @@ export const newOwnership = (term: number, leaseUntil: number, reason: Opening):
   served: false,
   sync: false,
   recording: null,
+  recorded: null,
   syncFrom: '',
   attachedAt: '',
   semiSyncStep: null,
@@ -149,20 +150,18 @@ export const recordServed = (turn: Turn, sync: boolean): void => {
   const { voter } = turn.s;
   const own = voter.record ? { ...voter, record: { ...voter.record, dataTerm: owner.term } } : voter;
   vote(turn, onServed(own, config.self, { kind: 'served?', term: owner.term, sync }));
-  set(turn, { owner: { ...owner, recording: { sync, acks: new Set(), sentAt: turn.now } } });
+  set(turn, { owner: { ...owner, recording: { sync, acks: new Set(), sentAt: turn.now }, recorded: null } });
 };
 
-const askServed = (turn: Turn): void => {
-  const { owner, config } = turn.s;
-  if (!owner?.recording?.acks.has(config.self)) return;
+const askServed = (turn: Turn, { term }: Ownership, { sync, acks }: Recording): void => {
+  if (!acks.has(turn.s.config.self)) return;
   for (const voter of remoteVoters(turn.s)) {
-    if (!owner.recording.acks.has(voter))
-      send(turn, voter, { kind: 'served?', term: owner.term, sync: owner.recording.sync });
+    if (!acks.has(voter)) send(turn, voter, { kind: 'served?', term, sync });
   }
 };
 
 /** The own record could not be written: nobody else asks for it again. */
-const writeServedAgain = (turn: Turn, term: Term, recording: NonNullable<Ownership['recording']>): void => {
+const writeServedAgain = (turn: Turn, term: Term, recording: Recording): void => {
   const { voter, config } = turn.s;
   const underWay = voter.pending.some((waiting) => waiting.answer.kind === 'served' && waiting.to === config.self);
   if (recording.acks.has(config.self) || underWay) return;
@@ -171,20 +170,38 @@ const writeServedAgain = (turn: Turn, term: Term, recording: NonNullable<Ownersh
 
 export const resendServed = (turn: Turn): void => {
   const { owner, config } = turn.s;
-  if (!owner?.recording || turn.now - owner.recording.sentAt < config.intervalMs / 2) return;
-  set(turn, { owner: { ...owner, recording: { ...owner.recording, sentAt: turn.now } } });
-  writeServedAgain(turn, owner.term, owner.recording);
-  askServed(turn);
+  if (!owner?.recording) return spreadServed(turn);
+  if (turn.now - owner.recording.sentAt < config.intervalMs / 2) return;
+  const recording = { ...owner.recording, sentAt: turn.now };
+  set(turn, { owner: { ...owner, recording } });
+  writeServedAgain(turn, owner.term, recording);
+  askServed(turn, owner, recording);
+};
+
+/**
+ * A majority is enough to go on; a voter that was away is told once it is back. Its old word `sync=off` could be the newer one
+ * for all that a candidate knows, and would hold up the takeover by a standby that has everything.
+ */
+const spreadServed = (turn: Turn): void => {
+  const { owner, config } = turn.s;
+  if (!owner?.recorded || turn.now - owner.recorded.sentAt < config.intervalMs) return;
+  const recorded = { ...owner.recorded, sentAt: turn.now };
+  set(turn, { owner: { ...owner, recorded } });
+  askServed(turn, owner, recorded);
 };
 
 /** Answers true when a majority has now recorded it. `from` may be ourselves: our own record is on disk. */
 export const onServedAnswer = (turn: Turn, from: VoterName, answer: ServedAnswer): boolean => {
   const { owner, config } = turn.s;
-  const recording = owner?.recording;
-  if (!owner || !recording || answer.term !== owner.term || answer.sync !== recording.sync) return false;
-  const acks = new Set(recording.acks).add(from);
-  set(turn, { owner: { ...owner, recording: { ...recording, acks } } });
-  if (from === config.self) askServed(turn);
+  if (!owner?.recording) {
+    noteSpread(turn, from, answer);
+    return false;
+  }
+  if (answer.term !== owner.term || answer.sync !== owner.recording.sync) return false;
+  const acks = new Set(owner.recording.acks).add(from);
+  const recording = { ...owner.recording, acks };
+  set(turn, { owner: { ...owner, recording } });
+  if (from === config.self) askServed(turn, owner, recording);
   const enough = isPairAlone(turn.s) ? acks.has(config.self) : acks.has(config.self) && acks.size >= majority(turn.s);
   if (!enough) return false;
   if (owner.served && owner.sync !== recording.sync) {
@@ -194,6 +211,13 @@ export const onServedAnswer = (turn: Turn, from: VoterName, answer: ServedAnswer
       text: `a majority recorded sync=${recording.sync ? 'on' : 'off'} for term ${owner.term}`,
     });
   }
-  set(turn, { owner: { ...owner, recording: null, served: true, sync: recording.sync } });
+  set(turn, { owner: { ...owner, recording: null, recorded: recording, served: true, sync: recording.sync } });
   return true;
+};
+
+const noteSpread = (turn: Turn, from: VoterName, answer: ServedAnswer): void => {
+  const { owner } = turn.s;
+  const recorded = owner?.recorded;
+  if (!owner || !recorded || answer.term !== owner.term || answer.sync !== recorded.sync) return;
+  set(turn, { owner: { ...owner, recorded: { ...recorded, acks: new Set(recorded.acks).add(from) } } });
 };

@@ -157,12 +157,10 @@ export interface Ownership {
   /** A majority recorded that this term serves. */
   readonly served: boolean;
   readonly sync: boolean;
-  /** SERVED? under way. */
-  readonly recording: {
-    readonly sync: boolean;
-    readonly acks: ReadonlySet<VoterName>;
-    readonly sentAt: Instant;
-  } | null;
+  /** SERVED? under way: no majority has recorded it yet. */
+  readonly recording: Recording | null;
+  /** What a majority has recorded: voters that have not yet are asked on. Null: nothing, or something else is under way. */
+  readonly recorded: Recording | null;
   /** Where we stood when semi-sync had come into force; empty: it is not, or that was not seen yet. */
   readonly syncFrom: Position;
   /** Where we stood when the standby was seen to be attached, with semi-sync off; empty: it is not, or semi-sync is on. */
@@ -177,6 +175,13 @@ export interface Ownership {
   readonly reverseStep: number | null;
   readonly stepRetryAt: Instant;
   readonly reason: Opening;
+}
+
+/** What the voters are asked to record of our term. */
+export interface Recording {
+  readonly sync: boolean;
+  readonly acks: ReadonlySet<VoterName>;
+  readonly sentAt: Instant;
 }
 
 export interface SentBeat {

@@ -1,6 +1,8 @@
 /** A witness that dies and comes back, with its record and without it. */
 
 import { mkdirSync, rmSync } from 'node:fs';
+import { createRecordStore } from '../../src/host/store.js';
+import { GROUP } from '../lab/host-files.js';
 import type { Lab } from '../lab/lab.js';
 import type { SeenFrame } from '../lab/lease-watch.js';
 import { monotonicMs } from '../lab/load.js';
@@ -58,9 +60,23 @@ const answerOf = ({ atMs, direction, sender, message }: SeenFrame): Answer | nul
   return { atMs, granted: verdict.granted, muteUntilMs: mute ? atMs + verdict.leftMs : null };
 };
 
+/** On its disk: a majority can have recorded it without the witness, and its old word would hold a takeover up. */
+const untilWitnessRecordsSync = ({ witnessFiles }: Lab): Promise<void> => {
+  const store = createRecordStore({ directory: witnessFiles.stateDirectory, group: GROUP, voter: 'w1' });
+  return waitFor(
+    async () => {
+      const loaded = await store.load();
+      return (loaded.kind === 'found' && loaded.record.sync) || `its record: ${JSON.stringify(loaded)}`;
+    },
+    'the witness has recorded sync=on',
+    PATIENCE_MS,
+  );
+};
+
 const muteAfterRestart = async (stage: Stage): Promise<void> => {
   const { lab, fault, active, standby, untilActive, note } = stage;
   await untilInSync({ lab, active });
+  await untilWitnessRecordsSync(lab);
   await fault('kill -9 the witness', () => lab.witness.stop('SIGKILL'));
   await fault(`power off ${active}`, () => lab.powerOff(active));
   await nobodyTakesOver(stage, 'the witness is dead');
@@ -85,6 +101,29 @@ const muteAfterRestart = async (stage: Stage): Promise<void> => {
   note(`the witness granted ${(granted - muteUntil).toFixed(1)} ms after the end of its silence`);
   if (granted < muteUntil)
     throw new Error(`it granted ${(muteUntil - granted).toFixed(1)} ms before its silence ended`);
+  await lab.powerOn(active);
+};
+
+/** What a majority records without the witness it is told later: else it would answer for ever that nothing was in sync. */
+const awayWhenInSync = async (stage: Stage): Promise<void> => {
+  const { lab, fault, active, standby, goOn, untilActive, untilWritesPass } = stage;
+  await fault('TCP 3306 between db1 and db2 cut', () => lab.cutBetween('db1', 'db2', 'replication'));
+  await waitFor(
+    async () => (await lab.status(active)).protection.semiSync.sync === false || 'recorded as in sync',
+    `${active} is out of sync`,
+    PATIENCE_MS,
+  );
+  await fault('kill -9 the witness', () => lab.witness.stop('SIGKILL'));
+  await lab.heal();
+  await untilInSync({ lab, active });
+  lab.witness.start();
+  await untilWitnessHeard(lab);
+  await untilWitnessRecordsSync(lab);
+  // Longer than the grace for which it grants nothing, and writes that only semi-sync makes sure are on the standby.
+  await goOn(STEADY_MS);
+  await untilWritesPass();
+  await fault(`power off ${active}`, () => lab.powerOff(active));
+  await untilActive(standby);
   await lab.powerOn(active);
 };
 
@@ -147,5 +186,13 @@ export const WITNESS_FAULTS: readonly Scenario[] = [
     outcome: 'grants nothing until both nodes have spoken',
     moves: { atMost: 1 },
     run: recordLostWithActive,
+  },
+  {
+    id: '10e',
+    orphans: 'may be kept',
+    title: 'standby comes in sync while the witness is dead, which comes back; then the active dies',
+    outcome: 'takeover, nothing lost: the witness was told',
+    moves: { exactly: 1 },
+    run: awayWhenInSync,
   },
 ];
