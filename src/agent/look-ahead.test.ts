@@ -7,17 +7,26 @@ const LEASE_MS = 300;
 interface Seen {
   readonly role?: NodeState['role'];
   readonly peerOwns?: boolean;
+  readonly peerRole?: NodeState['role'];
+  readonly peerHealth?: 'ok' | 'failed';
   readonly release?: { readonly term: number; readonly finalPosition: string } | null;
   readonly salvage?: boolean;
 }
 
 /** As much of a state as is looked at: db1 serves with term 7, or did last. */
-const stateOf = ({ role = 'standby', peerOwns = true, release = null, salvage = true }: Seen = {}): NodeState =>
+const stateOf = ({
+  role = 'standby',
+  peerOwns = true,
+  peerRole = 'active',
+  peerHealth = 'ok',
+  release = null,
+  salvage = true,
+}: Seen = {}): NodeState =>
   ({
     role,
     config: { peer: 'db1', salvage },
     lastOwner: { name: 'db1', term: 7 },
-    peer: { beat: { owner: peerOwns }, release },
+    peer: { beat: { owner: peerOwns, role: peerRole, health: peerHealth }, release },
   }) as unknown as NodeState;
 
 const lookingAhead = (standing: Seen = {}) => {
@@ -77,6 +86,27 @@ describe('before a takeover on silence', () => {
     const { lookAhead, asked } = lookingAhead(standing);
     lookAhead.heard();
     vi.advanceTimersByTime(LEASE_MS);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('as soon as the owner says that its server is dead', () => {
+  const left: Seen = { peerOwns: false, peerRole: 'fencing', peerHealth: 'failed' };
+
+  it('the link is asked while the VIP goes off, once; with the votes the logs only', () => {
+    const { lookAhead, asked } = lookingAhead();
+    lookAhead.settled(stateOf());
+    lookAhead.settled(stateOf(left));
+    lookAhead.settled(stateOf(left));
+    expect(asked).toEqual(['link']);
+    lookAhead.heard();
+    lookAhead.settled(stateOf({ ...left, role: 'candidate', release: { term: 7, finalPosition: '' } }));
+    expect(asked).toEqual(['link', 'logs']);
+  });
+
+  it('nothing is asked while an owner fences whose server is well: its final position comes first', () => {
+    const { lookAhead, asked } = lookingAhead();
+    lookAhead.settled(stateOf({ ...left, peerHealth: 'ok' }));
     expect(asked).toEqual([]);
   });
 });

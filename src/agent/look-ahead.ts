@@ -1,7 +1,7 @@
 /** What a takeover has to know is asked as soon as one is in sight, so that its steps find the answers there. */
 
 import type { NodeState } from '../core/state.js';
-import type { Millis } from '../core/types.js';
+import type { Millis, Term } from '../core/types.js';
 import type { PeerDatabase } from './peer-database.js';
 import type { VipProbe } from './probe.js';
 
@@ -25,11 +25,17 @@ export interface LookAhead {
 /** Two of three heartbeats stayed away: more than what a network loses now and then, and early enough for an answer. */
 const SILENT_AFTER = 2 / 3;
 
+/** The owner's guard has shut, or does as we hear of it; its RELEASE follows. */
+const leavesDeadServer = ({ peer }: NodeState): boolean =>
+  peer.beat?.role === 'fencing' && peer.beat.health === 'failed';
+
 export const createLookAhead = (options: LookAheadOptions): LookAhead => {
   const { leaseMs, probe, peerDatabase } = options;
   let silence: NodeJS.Timeout | undefined;
   let asked = false;
   let role: NodeState['role'] = 'starting';
+  /** The peer's term for whose end nobody was found to answer for the VIPs, or is being looked for. */
+  let foreseen: Term | null = null;
 
   const onSilence = (): void => {
     const state = options.state();
@@ -53,11 +59,15 @@ export const createLookAhead = (options: LookAheadOptions): LookAhead => {
     settled: (state) => {
       const stands = state.role === 'candidate' && role !== 'candidate';
       role = state.role;
-      if (!stands || asked) return;
-      const release = state.peer.release;
       const term = state.lastOwner?.name === state.config.peer ? state.lastOwner.term : null;
-      if (release === null || release.term !== term) return;
-      probe.askAhead();
+      if (term === null || asked) return;
+      if (role === 'standby' && leavesDeadServer(state) && foreseen !== term) {
+        foreseen = term;
+        probe.askAhead();
+      }
+      const { release } = state.peer;
+      if (!stands || release?.term !== term) return;
+      if (foreseen !== term) probe.askAhead();
       if (state.config.salvage && release.finalPosition === '') options.askSalvage();
     },
     stop: () => clearTimeout(silence),

@@ -1,6 +1,7 @@
 /** Giving up: VIP off first, then the database read-only, then RELEASE (protocol.md, Fencing). */
 
 import type { Outcome } from './event.js';
+import { beat } from './lease.js';
 import type { Release } from './message.js';
 import { giveUpPeerFence } from './peer-fence.js';
 import { SERVED, startRelease } from './release.js';
@@ -66,6 +67,8 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   if (s.promotion?.acceptLoss) record(turn, { dataTerm: s.promotion.dataTermBefore });
   const mayBeReplaced = s.mayBeReplaced || leavesRoom(s);
   set(turn, { owner: null, promotion: null, handoff: null, order: null, fencing, mayBeReplaced });
+  // The standby can leave a dead server and look for strangers while the VIP goes off.
+  if (entries.includes('beat')) beat(turn);
   runDemoteHook(turn, cause);
 };
 

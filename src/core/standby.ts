@@ -14,6 +14,7 @@ export const considerFollowing = (turn: Turn): void => {
   if ((s.role !== 'standby' && s.role !== 'candidate') || s.following.step !== null) return;
   if (applyFinal(turn) || now < s.following.retryAt || !isReportCurrent(s) || s.database.report?.state !== 'ok') return;
   if (s.database.report.readOnly === false) return fenceAgain(turn);
+  if (isLeftByOwner(turn)) return halt(turn, '');
   followActive(turn);
 };
 
@@ -39,6 +40,14 @@ const applyFinal = (turn: Turn): boolean => {
     run(turn, { name: 'database-catch-up', target: peer.finalPosition, stop: false, resume: turn.s.following.halted }),
   );
   return true;
+};
+
+/** The owner's server is dead, and the owner about to release: nothing more comes from there. */
+const isLeftByOwner = ({ s, now }: Turn): boolean => {
+  const peer = livePeer(s, now);
+  return (
+    peer?.role === 'fencing' && peer.health === 'failed' && s.lastOwner?.name === s.config.peer && !s.following.halted
+  );
 };
 
 const followActive = (turn: Turn): void => {
@@ -79,14 +88,14 @@ export const onFollowingOutcome = (turn: Turn, id: number, outcome: Outcome): bo
   if (turn.s.role === 'starting') finishStarting(turn, outcome);
   else if (step.name === 'apply') onAppliedHere(turn, step.target, outcome);
   else if (step.name === 'follow') onFollowed(turn, outcome);
-  else if (step.name === 'fence') onFencedAgain(turn, outcome);
+  else tell(turn, step.name === 'fence' ? 'database-fence' : 'stop-receiver', outcome);
   return true;
 };
 
-/** Who was connected while it was writable may have written: it stands in the detail. */
-const onFencedAgain = (turn: Turn, outcome: Outcome): void => {
-  if (outcome.ok) journal(turn, { kind: 'step', cause: 'database-fence', text: outcome.detail });
-  else noticeOnce(turn, 'alarm', 'database-fence', outcome.detail);
+/** Who was connected while it was writable may have written: it stands in the detail of a fence. */
+const tell = (turn: Turn, cause: 'database-fence' | 'stop-receiver', outcome: Outcome): void => {
+  if (outcome.ok) journal(turn, { kind: 'step', cause, text: outcome.detail });
+  else noticeOnce(turn, 'alarm', cause, outcome.detail);
 };
 
 const onAppliedHere = (turn: Turn, target: string, outcome: Outcome): void => {
@@ -100,7 +109,8 @@ const onAppliedHere = (turn: Turn, target: string, outcome: Outcome): void => {
 
 /**
  * Stopping a receiver takes about as long as the owner needs to take its VIP off. What it commits all the same is named by its
- * RELEASE, and fetched then; should it serve on, the receiver is started again.
+ * RELEASE, and fetched then; should it serve on, the receiver is started again. `target`: what was applied before; empty: its
+ * server is dead.
  */
 const halt = (turn: Turn, target: string): void =>
   begin(turn, 'halt', target, run(turn, { name: 'database-stop-receiver' }));

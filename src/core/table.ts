@@ -66,6 +66,7 @@ export const transitions = [
     'the database failed here and the standby is fit',
     'vip-off',
     'fence-database',
+    'beat',
   ),
   row(
     'active',
@@ -112,7 +113,15 @@ export const transitions = [
     'vip-off',
     'fence-database',
   ),
-  row('handing-off', 'fencing', 'database-failed', 'the database failed during the move', 'vip-off', 'fence-database'),
+  row(
+    'handing-off',
+    'fencing',
+    'database-failed',
+    'the database failed during the move',
+    'vip-off',
+    'fence-database',
+    'beat',
+  ),
   row(
     'handing-off',
     'fencing',

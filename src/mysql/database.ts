@@ -97,9 +97,8 @@ const FENCE_PAUSE_MS = 10;
 /** Nobody listens any more: for so long its process may go on ending. */
 const ENDING_MS = 2_000;
 const LOOK_AGAIN_MS = 5;
-/** They start or stop the replication threads. */
+/** They start or stop the replication threads. A catch-up looks itself for what is still being stopped. */
 const CHANNEL_STEPS: ReadonlySet<DatabaseStep['name']> = new Set([
-  'database-catch-up',
   'database-stop-receiver',
   'database-follow',
   'database-open-reverse',
@@ -121,6 +120,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   const connectedListeners: ((link: Link) => void)[] = [];
   let last: Promise<unknown> = Promise.resolve();
   let leftBehind: Promise<unknown> = Promise.resolve();
+  let receiverStopping: Promise<unknown> | null = null;
   let state = '';
   /** Under way or queued. */
   let fences = 0;
@@ -187,6 +187,16 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     // One after the other: the first may have waited for the server to come up, the second then finds it quickly.
     const command = await links.get('command', PROMPT_MS);
     const aside = await links.get('aside', PROMPT_MS);
+    const leaveBehind: StepContext['leaveBehind'] = (work, what) => {
+      work.then(
+        () => options.log('debug', { step: step.name }, `${what}: done`),
+        (error: unknown) => options.log('warn', { step: step.name }, asDatabaseError(error, what).message),
+      );
+      leftBehind = work.catch(() => undefined).then(probe.expire);
+      links.release('command', work);
+      // The next step may be a promotion's, with clients waiting for it: it is to find a login made.
+      links.get('command', PROMPT_MS).catch(() => undefined);
+    };
     const context: StepContext = {
       flavour: command.flavour,
       command: command.session,
@@ -198,15 +208,16 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       nowMs: options.nowMs,
       signal: stepOptions.signal,
       progress: stepOptions.progress,
-      leaveBehind: (work, what) => {
-        work.then(
-          () => options.log('debug', { step: step.name }, `${what}: done`),
-          (error: unknown) => options.log('warn', { step: step.name }, asDatabaseError(error, what).message),
-        );
-        leftBehind = work.catch(() => undefined).then(probe.expire);
-        links.release('command', work);
-        // The next step may be a promotion's, with clients waiting for it: it is to find a login made.
-        links.get('command', PROMPT_MS).catch(() => undefined);
+      receiverStopping,
+      leaveBehind,
+      leaveStopping: (work, what) => {
+        const ended = work
+          .catch(() => undefined)
+          .then(() => {
+            if (receiverStopping === ended) receiverStopping = null;
+          });
+        receiverStopping = ended;
+        leaveBehind(work, what);
       },
     };
     if (step.name === 'database-demote') await keeper.conclude(context);

@@ -44,6 +44,8 @@ const contextOf = async ({ socket }: Server, between: (flavour: Flavour) => Part
     nowMs: () => performance.now(),
     progress: ignore,
     leaveBehind: (work) => void work.catch(ignore),
+    receiverStopping: null,
+    leaveStopping: () => undefined,
   };
 };
 

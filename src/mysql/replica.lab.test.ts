@@ -142,7 +142,7 @@ describe.each(EVERY_KIND)('$title', (kind) => {
     });
 
     // MySQL's receiver does not log in at its source to end.
-    if (kind.name === 'mariadb')
+    if (kind.name === 'mariadb') {
       test('the connection left to a receiver that does not end is replaced before the next step asks for it', async () => {
         const { active, standby } = await startPair(cleanup, kind);
         const two = watch(cleanup, standby);
@@ -155,6 +155,28 @@ describe.each(EVERY_KIND)('$title', (kind) => {
         await eventually(async () => (await standby.sql(ofAgent)).length === 3);
         active.signal('SIGCONT');
       });
+
+      test('a receiver told to stop ahead of the promotion, which waits for its source, is not waited for by the catch-up', async () => {
+        const { active, standby } = await startPair(cleanup, kind);
+        const two = watch(cleanup, standby);
+        await watch(cleanup, active).run({ name: 'database-semi-sync', on: true });
+        active.signal('SIGSTOP');
+        expect(await two.run({ name: 'database-stop-receiver' })).toEqual({
+          ok: true,
+          detail: 'receiver told to stop',
+        });
+        const outcome = await two.run({ name: 'database-catch-up', target: null, stop: true });
+        expect(outcome).toMatchObject({ ok: true, detail: expect.stringContaining('its source does not answer') });
+        const stopping = `SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'STOP SLAVE%'`;
+        expect(await standby.sql(stopping)).toHaveLength(1);
+        expect(await two.run({ name: 'database-open' })).toMatchObject({ ok: true });
+        active.signal('SIGCONT');
+        await eventually(async () => {
+          const { receiver, applier } = await standby.channel();
+          return receiver === 'No' && applier === 'No';
+        });
+      });
+    }
 
     test('a receiver stopped at a final position is started again for what was committed behind it, where that is asked for', async () => {
       const { active, standby } = await startPair(cleanup, kind);

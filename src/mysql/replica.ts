@@ -55,7 +55,7 @@ export const catchUp = async (
     return { ok: true, detail: 'no channel is configured here', position: status.position };
   }
   const applies = await ensureApplies(context, status.channel, status.position, stallMs);
-  const stopping = status.channel.io === 'stopped' ? STOPPED : await stopReceiver(context);
+  const stopping = status.channel.io === 'stopped' ? STOPPED : await stopReceiverOnce(context);
   const received = (now: ReplicaStatus) => now.channel?.received ?? now.position;
   // A stopped channel of MariaDB goes on telling what it received once, also where that was given up since.
   let reached = applies ? await waitFor(context, received, stallMs) : await flavour.readReplica(ask);
@@ -76,12 +76,14 @@ export const catchUp = async (
   // The applier is to be stopped also where the receiver would not.
   const stopBoth = () => context.command.query(flavour.stopReplica, REPLICA_CONTROL_MS);
   const rest = stopping.work.then(stopBoth, stopBoth);
-  context.leaveBehind(rest, flavour.stopReplica);
+  context.leaveStopping(rest, flavour.stopReplica);
   return { ok: true, detail: 'all applied, receiver told to stop; its source does not answer', position };
 };
 
 /** @throws DatabaseError where it does not connect. */
 const resumeChannel = async (context: StepContext): Promise<void> => {
+  // Started before it has stopped it would be stopped again.
+  await context.receiverStopping;
   const status = await context.flavour.readReplica(askAside(context));
   const { channel } = status;
   if (channel === undefined || channel.io !== 'stopped' || channel.error !== undefined) return;
@@ -118,6 +120,12 @@ const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   }
   await work;
   return STOPPED;
+};
+
+/** An earlier step may have told it, ahead of the promotion: another STOP would only queue up behind the first. */
+const stopReceiverOnce = async (context: StepContext): Promise<Stopping> => {
+  const { receiverStopping } = context;
+  return receiverStopping === null ? stopReceiver(context) : { pending: true, work: receiverStopping };
 };
 
 /** Has what was received applied; false: it is, and nothing applies any more. @throws DatabaseError where nothing will. */
@@ -181,7 +189,7 @@ const waitFor = async (
 /** Nothing more comes in; what did is being applied. */
 export const receiveNothing = async (context: StepContext): Promise<Outcome> => {
   const stopping = await stopReceiver(context);
-  if (stopping.pending) context.leaveBehind(stopping.work, context.flavour.stopReceiver);
+  if (stopping.pending) context.leaveStopping(stopping.work, context.flavour.stopReceiver);
   return { ok: true, detail: stopping.pending ? 'receiver told to stop' : 'receiver stopped' };
 };
 

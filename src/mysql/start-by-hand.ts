@@ -25,4 +25,6 @@ export const startByHand = (
     nowMs,
     progress: () => undefined,
     leaveBehind: () => undefined,
+    receiverStopping: null,
+    leaveStopping: () => undefined,
   });

@@ -21,11 +21,15 @@ export interface StepContext {
   readonly leavesSemiSync: boolean;
   /** The channel's source does not answer: nothing more comes from it, and it cannot be logged in to. */
   readonly sourceSilent: boolean;
+  /** The receiver was told to stop by an earlier step, and waits for its source; null: it was not, or has stopped. */
+  readonly receiverStopping: Promise<unknown> | null;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   progress(text: string): void;
   /** `command` stays busy with this work after the step's end; the next step gets another session. */
   leaveBehind(work: Promise<unknown>, what: string): void;
+  /** The same where the work is a receiver that is told to stop: no step starts the channel before its end. */
+  leaveStopping(work: Promise<unknown>, what: string): void;
 }
 
 /** A statement that has nothing to wait for: reads, and variables that take effect at once. */

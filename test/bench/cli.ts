@@ -48,7 +48,7 @@ const FULL: Extent = {
   parts: PARTS,
   systems: SYSTEMS.map(({ name }) => name),
   runs: FULL_RUNS,
-  idle: { warmMs: 300_000, lastsMs: 60_000 },
+  idle: { warmMs: 300_000, lastsMs: 60_000, memoryAfterMs: 60 * MS_PER_MINUTE },
   starts: 10,
   heartbeats: 100_000,
   busyMs: 10 * MS_PER_MINUTE,
@@ -61,7 +61,7 @@ const QUICK: Extent = {
   parts: ['mysqld-killed', 'host-dead-100ms', 'switchover', 'agent-killed', 'partition', 'idle', 'start', 'witness'],
   systems: ['vipd', 'keepalived-quick'],
   runs: 1,
-  idle: { warmMs: 20_000, lastsMs: 15_000 },
+  idle: { warmMs: 20_000, lastsMs: 15_000, memoryAfterMs: 0 },
   starts: 3,
   witness: { pairs: [500, 1_000], lastsMs: 8_000 },
 };

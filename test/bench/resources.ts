@@ -16,6 +16,7 @@ const IDLE = { intervalMs: 100, fall: 1 } as const;
 const HURRIED = { intervalMs: 10, fall: 1 } as const;
 const STANDBY_WITHIN_MS = 30_000;
 const PERCENT = 100;
+const MS_PER_SECOND = 1_000;
 
 /** A lab with a settled pair, and no client. */
 const withPair = async <T>(
@@ -35,45 +36,41 @@ export interface IdleExtent {
   /** Left alone first: the compiler of JavaScript works on what has just been started. */
   readonly warmMs: number;
   readonly lastsMs: number;
+  /** Memory is read this long after the pair has settled, and not before the processor's share is known. */
+  readonly memoryAfterMs: number;
 }
 
 /** Share of one core in percent, and memory, of both agents. */
-export const measureIdle = ({ warmMs, lastsMs }: IdleExtent): Promise<readonly Figure[]> =>
+export const measureIdle = ({ warmMs, lastsMs, memoryAfterMs }: IdleExtent): Promise<readonly Figure[]> =>
   withPair(IDLE, async (lab, active) => {
+    const settledAt = performance.now();
+    const agents = [
+      { role: 'active', pid: lab.agent[active].pid },
+      { role: 'standby', pid: lab.agent[peerOf(active)].pid },
+    ] as const;
     await sleep(warmMs);
-    const roles = { active, standby: peerOf(active) } as const;
-    const before = { active: cpuMs(lab.agent[roles.active].pid), standby: cpuMs(lab.agent[roles.standby].pid) };
+    const before = agents.map(({ pid }) => cpuMs(pid));
     const startedAt = performance.now();
     await sleep(lastsMs);
     const tookMs = performance.now() - startedAt;
-    return (['active', 'standby'] as const).flatMap((role): readonly Figure[] => {
-      const { pid } = lab.agent[roles[role]];
-      const { privateMib, residentMib } = memoryOf(pid);
-      const percent = ((cpuMs(pid) - before[role]) / tookMs) * PERCENT;
-      return [
-        {
-          name: `cpu-${role}`,
-          title: `CPU of an idle ${role}`,
-          value: percent,
-          unit: '% of a core',
-          target: atMost(1),
-        },
-        {
-          name: `private-${role}`,
-          title: `private memory, ${role}`,
-          value: privateMib,
-          unit: 'MiB',
-          target: atMost(40),
-        },
-        {
-          name: `resident-${role}`,
-          title: `resident memory, ${role}`,
-          value: residentMib,
-          unit: 'MiB',
-          target: atMost(90),
-        },
-      ];
+    const shares = agents.map(({ role, pid }, index): Figure => {
+      const value = ((cpuMs(pid) - (before[index] ?? 0)) / tookMs) * PERCENT;
+      return { name: `cpu-${role}`, title: `CPU of an idle ${role}`, value, unit: '% of a core', target: atMost(1) };
     });
+    await sleep(Math.max(0, memoryAfterMs - (performance.now() - settledAt)));
+    const after = `after ${Math.round((performance.now() - settledAt) / MS_PER_SECOND)} s`;
+    const memory = agents.flatMap(({ role, pid }): readonly Figure[] => {
+      const { privateMb, residentMb } = memoryOf(pid);
+      const figure = (kind: string, value: number, limit: number): Figure => ({
+        name: `${kind}-${role}`,
+        title: `${kind} memory, ${role}, ${after}`,
+        value,
+        unit: 'MB',
+        target: atMost(limit),
+      });
+      return [figure('private', privateMb, 40), figure('resident', residentMb, 90)];
+    });
+    return [...shares, ...memory];
   });
 
 /** Growth of private memory over so many heartbeats, begun once a twentieth as many are over. */
@@ -81,10 +78,10 @@ export const measureGrowth = (heartbeats: number): Promise<readonly Figure[]> =>
   withPair(HURRIED, async (lab, active) => {
     const { pid } = lab.agent[active];
     await sleep((heartbeats * HURRIED.intervalMs) / 20);
-    const before = memoryOf(pid).privateMib;
+    const before = memoryOf(pid).privateMb;
     await sleep(heartbeats * HURRIED.intervalMs);
-    const value = memoryOf(pid).privateMib - before;
-    return [{ name: 'growth', title: `growth over ${heartbeats} heartbeats`, value, unit: 'MiB', target: atMost(2) }];
+    const value = memoryOf(pid).privateMb - before;
+    return [{ name: 'growth', title: `growth over ${heartbeats} heartbeats`, value, unit: 'MB', target: atMost(2) }];
   });
 
 interface LogLine {

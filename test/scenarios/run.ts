@@ -69,8 +69,15 @@ const numberOf = ({ id }: Scenario): number => {
   return Number.isNaN(number) ? Number.MAX_SAFE_INTEGER : number;
 };
 
+/** One of several runs that share the scenarios out. */
+interface Part {
+  readonly number: number;
+  readonly of: number;
+}
+
 interface RunOptions {
   readonly only?: readonly string[];
+  readonly part?: Part;
   readonly repeat: number;
   readonly full?: true;
   readonly ipv6?: true;
@@ -86,12 +93,17 @@ const repeatCount = (text: string): number => {
   throw new InvalidArgumentError(`Write a whole number from 1 to ${MAX_REPEAT}.`);
 };
 
-/** `1` stands for all its variants, `6a` and `1-ipv6` for one. */
-const chosen = ({ only, full }: RunOptions): readonly Scenario[] => {
-  const all = scenariosOf(full ? 'full' : 'short');
-  if (only === undefined) return all;
-  return all.filter(({ id }) => only.includes(id) || only.includes(String(Number.parseInt(id, 10))));
+const part = (text: string): Part => {
+  const [, number = 0, of = 0] = (/^(\d{1,2})\/(\d{1,2})$/.exec(text) ?? []).map(Number);
+  if (number >= 1 && number <= of) return { number, of };
+  throw new InvalidArgumentError('Write 1/2 for the first of two parts.');
 };
+
+/** `1` stands for all its variants, `6a` and `1-ipv6` for one. */
+const chosen = ({ only, part, full }: RunOptions): readonly Scenario[] =>
+  scenariosOf(full ? 'full' : 'short')
+    .filter(({ id }) => !only || only.includes(id) || only.includes(String(Number.parseInt(id, 10))))
+    .filter((_, index) => !part || index % part.of === part.number - 1);
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -137,6 +149,7 @@ const main = async (options: RunOptions): Promise<void> => {
 await new Command('scenarios')
   .description('Faults on real databases under write load, each on a fresh lab.')
   .option('--only <ids>', 'these, with commas between; a number stands for its variants', (ids) => ids.split(','))
+  .option('--part <number/of>', 'every so manieth of them, for several runs side by side: 1/2, 2/2', part)
   .option('--repeat <count>', 'all of them so often', repeatCount, 1)
   .option('--full', 'as often, or for as long, as the list of faults asks for')
   .addOption(new Option('--flavour <name>', 'the kind of the servers').choices(Object.keys(KINDS)).default('mariadb'))
