@@ -73,15 +73,41 @@ export const measureIdle = ({ warmMs, lastsMs, memoryAfterMs }: IdleExtent): Pro
     return [...shares, ...memory];
   });
 
-/** Growth of private memory over so many heartbeats, begun once a twentieth as many are over. */
+/** V8 lets garbage pile up and takes it away again: memory is read again and again for so long, and the least counts. */
+const SAWTOOTH_MS = 120_000;
+const READ_EVERY_MS = 1_000;
+
+const leastPrivateMb = async (pid: number): Promise<number> => {
+  const endsAt = performance.now() + SAWTOOTH_MS;
+  let least = Number.POSITIVE_INFINITY;
+  while (performance.now() < endsAt) {
+    least = Math.min(least, memoryOf(pid).privateMb);
+    await sleep(READ_EVERY_MS);
+  }
+  return least;
+};
+
+/** How much the least private memory of both agents has grown over so many heartbeats, begun once they have run in. */
 export const measureGrowth = (heartbeats: number): Promise<readonly Figure[]> =>
   withPair(HURRIED, async (lab, active) => {
-    const { pid } = lab.agent[active];
+    const agents = [
+      { role: 'active', pid: lab.agent[active].pid },
+      { role: 'standby', pid: lab.agent[peerOf(active)].pid },
+    ] as const;
+    const least = (): Promise<readonly number[]> => Promise.all(agents.map(({ pid }) => leastPrivateMb(pid)));
     await sleep((heartbeats * HURRIED.intervalMs) / 20);
-    const before = memoryOf(pid).privateMb;
-    await sleep(heartbeats * HURRIED.intervalMs);
-    const value = memoryOf(pid).privateMb - before;
-    return [{ name: 'growth', title: `growth over ${heartbeats} heartbeats`, value, unit: 'MB', target: atMost(2) }];
+    const startedAt = performance.now();
+    const before = await least();
+    await sleep(Math.max(0, heartbeats * HURRIED.intervalMs - (performance.now() - startedAt)));
+    const after = await least();
+    if ((await activeNode(lab)) !== active) throw new Error('the VIP moved while memory was watched');
+    return agents.map(({ role }, index) => ({
+      name: `growth-${role}`,
+      title: `growth of an idle ${role} over ${heartbeats} heartbeats`,
+      value: (after[index] ?? 0) - (before[index] ?? 0),
+      unit: 'MB',
+      target: atMost(2),
+    }));
   });
 
 interface LogLine {

@@ -15,8 +15,8 @@ export const ROOT = projectRoot(dirname(fileURLToPath(import.meta.url)));
 
 const built = (path: string): string => join(ROOT, 'dist', path);
 
-export const VIPD = built('src/cli/vipd.js');
-export const VIPCTL = built('src/cli/vipctl.js');
+export const VIPD = built('run/vipd.js');
+export const VIPCTL = built('run/vipctl.js');
 export const LOAD_CLIENT = built('test/lab/load-client.js');
 export const REGISTERS_CLIENT = built('test/registers/client.js');
 export const LAB_SERVER = built('test/lab/server.js');

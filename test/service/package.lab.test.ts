@@ -73,10 +73,14 @@ test.each(['amd64', 'arm64'] as const)('the binaries of %s are for that machine'
 test('what is left of the modules is enough for every part of the program', () => {
   const arch = execFileSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).trim();
   const lib = join(tree(arch), 'usr/lib/vipd');
-  for (const part of ['agent.js', 'cli/commands/cleanup.js', 'cli/commands/witness.js', 'cli/commands/program.js']) {
-    const load = `await import(${JSON.stringify(join(lib, 'dist/src', part))})`;
+  for (const part of ['agent', 'cleanup', 'witness', 'divergence', 'doctor', 'rejoin', 'replication-setup']) {
+    const load = `await import(${JSON.stringify(join(lib, 'dist/run', `${part}.part.js`))})`;
     const loaded = spawnSync(process.execPath, ['--input-type=module', '-e', load], { encoding: 'utf8' });
     expect(loaded, part).toMatchObject({ status: 0, stderr: '' });
+  }
+  for (const name of ['vipd', 'vipctl']) {
+    const asked = spawnSync(join(tree(arch), 'usr/bin', name), ['--version'], { encoding: 'utf8' });
+    expect(asked, name).toMatchObject({ status: 0, stderr: '' });
   }
 });
 
