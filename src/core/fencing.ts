@@ -30,6 +30,7 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   const { s } = turn;
   const term = knownTerm(s);
   const entries = become(turn, 'fencing', cause, detail);
+  const begunFrom = turn.effects.length;
   const vipOffId = vipOff(turn);
   dropStandbyVip(turn, `this node is fencing: ${cause}`);
   cancel(turn, s.promotion?.stepId ?? null);
@@ -68,8 +69,15 @@ export const fence = (turn: Turn, cause: Cause, detail: string, finalPosition: P
   const mayBeReplaced = s.mayBeReplaced || leavesRoom(s);
   set(turn, { owner: null, promotion: null, handoff: null, order: null, fencing, mayBeReplaced });
   // The standby can leave a dead server and look for strangers while the VIP goes off.
-  if (entries.includes('beat')) beat(turn);
+  if (entries.includes('beat')) beatAhead(turn, begunFrom);
   runDemoteHook(turn, cause);
+};
+
+/** Before what was begun since `from`: taking the VIP off holds up whatever is sent behind it. */
+const beatAhead = (turn: Turn, from: number): void => {
+  const begun = turn.effects.splice(from);
+  beat(turn);
+  turn.effects.push(...begun);
 };
 
 /** Whoever asked for a move or a promotion that ends here is told so. */

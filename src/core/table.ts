@@ -64,9 +64,9 @@ export const transitions = [
     'fencing',
     'database-failed',
     'the database failed here and the standby is fit',
+    'beat',
     'vip-off',
     'fence-database',
-    'beat',
   ),
   row(
     'active',
@@ -118,9 +118,9 @@ export const transitions = [
     'fencing',
     'database-failed',
     'the database failed during the move',
+    'beat',
     'vip-off',
     'fence-database',
-    'beat',
   ),
   row(
     'handing-off',
