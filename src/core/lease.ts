@@ -185,6 +185,8 @@ export const resendServed = (turn: Turn): void => {
 const spreadServed = (turn: Turn): void => {
   const { owner, config } = turn.s;
   if (!owner?.recorded || turn.now - owner.recorded.sentAt < config.intervalMs) return;
+  const { acks } = owner.recorded;
+  if (remoteVoters(turn.s).every((voter) => acks.has(voter))) return;
   const recorded = { ...owner.recorded, sentAt: turn.now };
   set(turn, { owner: { ...owner, recorded } });
   askServed(turn, owner, recorded);
