@@ -149,6 +149,11 @@ export interface Flavour {
   readRelayLogs(ask: Ask, have: Position): Promise<RelayLogs>;
   readonly stopReceiver: string;
   readonly stopReplica: string;
+  /**
+   * Before `stopReplica`, where nothing more comes in: ends an applier that has a part of a transaction, for it would wait
+   * for the rest. Absent where it does not.
+   */
+  endHalfReceived?(ask: Ask): Promise<void>;
   readonly startReplica: string;
   /** Applies what lies in the relay logs and nothing else. Absent where it would throw that away (mysql.md, relay logs). */
   readonly startApplier?: string;

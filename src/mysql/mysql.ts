@@ -1,9 +1,9 @@
 /** MySQL's words: every statement and status column that vipd uses on MySQL 8.0 to 9.x. */
 
-import { mergePositions } from '../core/position.js';
+import { containsPosition, mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { quoteText, type Row } from './connection.js';
-import { asDatabaseError, DatabaseError } from './errors.js';
+import { asDatabaseError, DatabaseError, NO_SUCH_THREAD } from './errors.js';
 import {
   type Ask,
   type Blocker,
@@ -138,6 +138,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     },
     stopReceiver: `STOP ${dialect.replica} IO_THREAD`,
     stopReplica: `STOP ${dialect.replica}`,
+    endHalfReceived,
     startReplica: `START ${dialect.replica}`,
     startApplier: `START ${dialect.replica} SQL_THREAD`,
     // Whatever it sets, it purges them (manual), and needs no RELOAD as RESET REPLICA does.
@@ -265,17 +266,45 @@ const cloneWords = (dialect: Dialect): CloneWords => {
 };
 
 const channelOf = async (ask: Ask, row: Row, dialect: Dialect, position: Position): Promise<Channel> => {
-  const channel = parseChannel(row, dialect.columns, mergePositions(position, positionOf(row, 'Retrieved_Gtid_Set')));
+  const parse = (from: Row): Channel =>
+    parseChannel(from, dialect.columns, mergePositions(position, positionOf(row, 'Retrieved_Gtid_Set')));
+  const channel = parse(row);
   if (channel.error === undefined || channel.sql !== 'stopped') return channel;
   // With parallel workers the channel only says where to look (MySQL manual, Last_SQL_Error).
   const [worker] = await ask(WORKER_ERROR);
-  return worker === undefined
-    ? channel
-    : { ...channel, error: `error ${text(worker, 'errno')}: ${text(worker, 'error')}` };
+  if (worker !== undefined) return { ...channel, error: `error ${text(worker, 'errno')}: ${text(worker, 'error')}` };
+  return number(row, 'Last_SQL_Errno') === ENDED_MIDWAY ? parse({ ...row, Last_SQL_Errno: 0 }) : channel;
 };
+
+/**
+ * ER_MTA_INCONSISTENT_DATA: the applier was ended in the middle of a transaction, by a KILL or by a STOP that had waited a
+ * minute. No worker has failed, and a start takes the transaction up from its beginning.
+ */
+const ENDED_MIDWAY = 1756;
 
 const WORKER_ERROR = `SELECT LAST_ERROR_NUMBER AS errno, LAST_ERROR_MESSAGE AS error
   FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER <> 0 LIMIT 1`;
+
+/**
+ * STOP waits a minute for the rest of a transaction that the coordinator has begun to hand to its workers, and once it
+ * waits, neither a KILL of the STOP nor of the coordinator ends it in an orderly way (decision 66).
+ */
+const endHalfReceived = async (ask: Ask): Promise<void> => {
+  const [coordinator] = await ask(COORDINATOR);
+  const gtid = text(coordinator, 'gtid');
+  if (!gtid.includes(':') || containsPosition((await readState(ask)).position, `mysql:${gtid}`)) return;
+  const kill = `KILL ${number(coordinator, 'id')}`;
+  await ask(kill).catch((error: unknown) => {
+    const failure = asDatabaseError(error, kill);
+    if (failure.errno !== NO_SUCH_THREAD) throw failure;
+  });
+};
+
+const COORDINATOR = `SELECT t.PROCESSLIST_ID AS id, c.PROCESSING_TRANSACTION AS gtid
+  FROM performance_schema.replication_applier_status_by_coordinator c
+  JOIN performance_schema.threads t USING (THREAD_ID)
+  JOIN performance_schema.replication_connection_status r ON r.CHANNEL_NAME = c.CHANNEL_NAME AND r.SERVICE_STATE = 'OFF'
+  WHERE c.PROCESSING_TRANSACTION <> ''`;
 
 const findBlockers = async (ask: Ask, longTransactionSeconds: number): Promise<readonly Blocker[]> => {
   const sessions = (await ask(SESSIONS)).map(toSession);

@@ -67,6 +67,41 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       expect(await two.run({ name: 'database-catch-up', target: null, stop: true })).toMatchObject({ ok: true });
     });
 
+    test.each(['stopped', 'still connecting'])(
+      'a transaction that came in by half, with the receiver %s: nobody waits for the rest, and it comes whole later',
+      async (receiver) => {
+        const { active, standby } = await startPair(cleanup, kind);
+        const two = watch(cleanup, standby);
+        two.database.start();
+        await active.sql('CREATE TABLE shop.large (id INT AUTO_INCREMENT PRIMARY KEY, t LONGBLOB)');
+        await eventually(async () => containsPosition(await standby.received(), kind.firstOf(1, 3)));
+        const relayed = async () => Number((await standby.sql(kind.showReplica))[0]?.Relay_Log_Space);
+        const before = await relayed();
+        const rows = `WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 120) SELECT i FROM n`;
+        const insert = active.sql(`INSERT INTO shop.large (t) SELECT REPEAT('x', 1000000) FROM (${rows}) AS d`);
+        await eventually(async () => (await relayed()) > before + 3_000_000);
+        await active.stop('SIGKILL');
+        await insert.catch(() => undefined);
+        await eventually(async () => (await standby.channel()).receiver === 'Connecting');
+        if (receiver === 'stopped') await standby.sql(kind.stopReceiver);
+        expect(await two.run({ name: 'database-catch-up', target: null, stop: true })).toMatchObject({ ok: true });
+        await eventually(async () => {
+          const now = await standby.channel();
+          return now.receiver === 'No' && now.applier === 'No';
+        });
+        expect(containsPosition(await standby.position(), kind.firstOf(1, 4))).toBe(false);
+
+        // Ended so, it is not broken: a promotion may begin again, and the channel too.
+        await eventually(() => two.database.lastReport()?.replica?.sql === 'stopped');
+        expect(two.database.lastReport()?.replica).not.toHaveProperty('error');
+        expect(await two.run({ name: 'database-catch-up', target: null, stop: true })).toMatchObject({ ok: true });
+        await active.start();
+        const activePosition = await active.position();
+        expect(await two.run({ name: 'database-follow', activePosition })).toMatchObject({ ok: true });
+        await eventually(async () => (await standby.sql('SELECT COUNT(*) AS n FROM shop.large'))[0]?.n === 120);
+      },
+    );
+
     test('stalled, or stopped by an error: a failure that says so', async () => {
       const { active, standby } = await startPair(cleanup, kind);
       const two = watch(cleanup, standby, { stallMs: 300 });

@@ -70,14 +70,23 @@ export const catchUp = async (
     return { ok: true, detail: 'all applied', position };
   }
   if (!stopping.pending) {
-    await askPatiently(context, flavour.stopReplica, REPLICA_CONTROL_MS);
+    await stopApplier(context);
     return { ok: true, detail: 'all applied, channel stopped', position };
   }
   // The applier is to be stopped also where the receiver would not.
-  const stopBoth = () => context.command.query(flavour.stopReplica, REPLICA_CONTROL_MS);
+  const stopBoth = async () => {
+    await flavour.endHalfReceived?.(askCommand(context));
+    await context.command.query(flavour.stopReplica, REPLICA_CONTROL_MS);
+  };
   const rest = stopping.work.then(stopBoth, stopBoth);
   context.leaveStopping(rest, flavour.stopReplica);
   return { ok: true, detail: 'all applied, receiver told to stop; its source does not answer', position };
+};
+
+/** For a channel whose receiver has stopped, with all applied that came in whole. */
+const stopApplier = async (context: StepContext): Promise<void> => {
+  await context.flavour.endHalfReceived?.(askCommand(context));
+  await askPatiently(context, context.flavour.stopReplica, REPLICA_CONTROL_MS);
 };
 
 /** @throws DatabaseError where it does not connect. */
