@@ -150,10 +150,10 @@ export interface Flavour {
   readonly stopReceiver: string;
   readonly stopReplica: string;
   /**
-   * Before `stopReplica`, where nothing more comes in: ends an applier that has a part of a transaction, for it would wait
-   * for the rest. Absent where it does not.
+   * For a channel that receives nothing more, and has applied all that came whole: the thread that has a part of a
+   * transaction at hand and waits for the rest. Absent where `stopReplica` does not wait with it.
    */
-  endHalfReceived?(ask: Ask): Promise<void>;
+  findHalfApplied?(ask: Ask): Promise<number | undefined>;
   readonly startReplica: string;
   /** Applies what lies in the relay logs and nothing else. Absent where it would throw that away (mysql.md, relay logs). */
   readonly startApplier?: string;

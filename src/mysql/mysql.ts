@@ -3,7 +3,7 @@
 import { containsPosition, mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { quoteText, type Row } from './connection.js';
-import { asDatabaseError, DatabaseError, NO_SUCH_THREAD } from './errors.js';
+import { asDatabaseError, DatabaseError } from './errors.js';
 import {
   type Ask,
   type Blocker,
@@ -138,7 +138,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     },
     stopReceiver: `STOP ${dialect.replica} IO_THREAD`,
     stopReplica: `STOP ${dialect.replica}`,
-    endHalfReceived,
+    findHalfApplied,
     startReplica: `START ${dialect.replica}`,
     startApplier: `START ${dialect.replica} SQL_THREAD`,
     // Whatever it sets, it purges them (manual), and needs no RELOAD as RESET REPLICA does.
@@ -285,19 +285,12 @@ const ENDED_MIDWAY = 1756;
 const WORKER_ERROR = `SELECT LAST_ERROR_NUMBER AS errno, LAST_ERROR_MESSAGE AS error
   FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER <> 0 LIMIT 1`;
 
-/**
- * STOP waits a minute for the rest of a transaction that the coordinator has begun to hand to its workers, and once it
- * waits, neither a KILL of the STOP nor of the coordinator ends it in an orderly way (decision 66).
- */
-const endHalfReceived = async (ask: Ask): Promise<void> => {
+/** The coordinator, where it has begun to hand a transaction to its workers that is not executed. */
+const findHalfApplied = async (ask: Ask): Promise<number | undefined> => {
   const [coordinator] = await ask(COORDINATOR);
   const gtid = text(coordinator, 'gtid');
-  if (!gtid.includes(':') || containsPosition((await readState(ask)).position, `mysql:${gtid}`)) return;
-  const kill = `KILL ${number(coordinator, 'id')}`;
-  await ask(kill).catch((error: unknown) => {
-    const failure = asDatabaseError(error, kill);
-    if (failure.errno !== NO_SUCH_THREAD) throw failure;
-  });
+  if (!gtid.includes(':') || containsPosition((await readState(ask)).position, `mysql:${gtid}`)) return undefined;
+  return number(coordinator, 'id');
 };
 
 const COORDINATOR = `SELECT t.PROCESSLIST_ID AS id, c.PROCESSING_TRANSACTION AS gtid

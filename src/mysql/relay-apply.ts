@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { containsPosition, countMissing, differencePosition } from '../core/position.js';
 import { DatabaseError } from './errors.js';
 import { type RelayLogs, text } from './flavour.js';
-import { type Applier, endApplier, startApplier } from './salvage-apply.js';
+import { type Applier, endApplier, startApplier, withLargestPackets } from './salvage-apply.js';
 import { printLogs } from './salvage-print.js';
 import { askAside, askCommand, type StepContext } from './step.js';
 
@@ -34,7 +34,7 @@ export const applyRelayLogs = async (
   const files = unapplied.files.map((name) => join(directory, name));
   const watching = new AbortController();
   const watched = watch(context, stored, watching.signal).catch(() => undefined);
-  const problem = await feed(context, files, unapplied.start, stallMs);
+  const problem = await withLargestPackets(askCommand(context), () => feed(context, files, unapplied.start, stallMs));
   watching.abort();
   await watched;
   const missing = differencePosition(stored, await flavour.readPosition(askCommand(context)));

@@ -5,7 +5,7 @@ import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
 import { containsPosition, countMissing, differencePosition, mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
-import { asDatabaseError, DatabaseError, kindOf } from './errors.js';
+import { asDatabaseError, DatabaseError, kindOf, NO_SUCH_THREAD } from './errors.js';
 import { type Channel, type Flavour, number, type ReplicaStatus } from './flavour.js';
 import { applyRelayLogs } from './relay-apply.js';
 import {
@@ -16,6 +16,7 @@ import {
   CONNECT_CHANNEL_MS,
   failed,
   isUnderWay,
+  LOOK_AGAIN_MS,
   lookAgain,
   PROMPT_MS,
   RECEIVER_GRACE_MS,
@@ -75,7 +76,7 @@ export const catchUp = async (
   }
   // The applier is to be stopped also where the receiver would not.
   const stopBoth = async () => {
-    await flavour.endHalfReceived?.(askCommand(context));
+    await endHalfApplied(context);
     await context.command.query(flavour.stopReplica, REPLICA_CONTROL_MS);
   };
   const rest = stopping.work.then(stopBoth, stopBoth);
@@ -83,10 +84,25 @@ export const catchUp = async (
   return { ok: true, detail: 'all applied, receiver told to stop; its source does not answer', position };
 };
 
-/** For a channel whose receiver has stopped, with all applied that came in whole. */
+/** For a channel whose receiver has stopped, with all applied that came whole. */
 const stopApplier = async (context: StepContext): Promise<void> => {
-  await context.flavour.endHalfReceived?.(askCommand(context));
+  await endHalfApplied(context);
   await askPatiently(context, context.flavour.stopReplica, REPLICA_CONTROL_MS);
+};
+
+/** Ended before the STOP: that would wait a minute for the rest, also behind a KILL that has not taken effect (decision 66). */
+const endHalfApplied = async (context: StepContext): Promise<void> => {
+  const ask = askCommand(context);
+  const find = async () => await context.flavour.findHalfApplied?.(ask);
+  const half = await find();
+  if (half === undefined) return;
+  const kill = `KILL ${half}`;
+  await ask(kill).catch((error: unknown) => {
+    const failure = asDatabaseError(error, kill);
+    if (failure.errno !== NO_SUCH_THREAD) throw failure;
+  });
+  const endsAtMs = context.nowMs() + REPLICA_CONTROL_MS;
+  while ((await find()) === half && context.nowMs() < endsAtMs) await sleep(LOOK_AGAIN_MS);
 };
 
 /** @throws DatabaseError where it does not connect. */

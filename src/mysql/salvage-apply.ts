@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
-import type { SalvageWords } from './flavour.js';
+import { type Ask, number, type SalvageWords } from './flavour.js';
 import type { Link } from './links.js';
 import { startProgram } from './salvage-program.js';
 import { PROMPT_MS } from './step.js';
@@ -37,11 +37,28 @@ export interface ApplierOptions {
 
 /** Tells the client's connection, so that it can be ended on the server as well. */
 const WHO_AM_I = 'SELECT CONNECTION_ID();\n';
-/** What a server of the default settings takes and more (mariadb-binlog prints large transactions in fragments). */
-const MAX_PACKET = '1G';
+/** The most that either server and client can be set to (manuals, max_allowed_packet); mariadb-binlog prints what is larger in fragments. */
+const LARGEST_PACKET = 1_073_741_824;
 /** After KILL, for the server to roll the rest back. */
 const ROLLBACK_MS = 10_000;
 const LOOK_MS = 100;
+
+/**
+ * For the time of `work` a session that logs in may send the largest statement there is: the programs print all rows of a
+ * statement as one, while replication takes them in small events, whatever max_allowed_packet says. A server that is lost
+ * meanwhile starts again with its own setting.
+ */
+export const withLargestPackets = async <T>(ask: Ask, work: () => Promise<T>): Promise<T> => {
+  const [row] = await ask('SELECT @@global.max_allowed_packet AS bytes');
+  const bytes = number(row, 'bytes');
+  if (bytes >= LARGEST_PACKET) return await work();
+  await ask(`SET GLOBAL max_allowed_packet=${LARGEST_PACKET}`);
+  try {
+    return await work();
+  } finally {
+    await ask(`SET GLOBAL max_allowed_packet=${bytes}`).catch(() => undefined);
+  }
+};
 
 /** @throws Error where the login cannot be handed over. */
 export const startApplier = async (options: ApplierOptions): Promise<Applier> => {
@@ -58,7 +75,7 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
       // Else `\!` and other client commands in a text would be obeyed (MariaDB manual, --binary-mode).
       '--binary-mode',
       '--skip-reconnect',
-      `--max-allowed-packet=${MAX_PACKET}`,
+      `--max-allowed-packet=${LARGEST_PACKET}`,
     ],
     login.fd,
   );

@@ -99,6 +99,25 @@ describe.each(EVERY_KIND)('salvage on $title', (kind) => {
     );
   });
 
+  test('a statement larger than any packet the server takes: it comes whole, and the setting is as before', async () => {
+    const { active, standby } = await startSides(cleanup, kind, {}, 'SELECT');
+    await active.server.sql('CREATE TABLE shop.large (id INT AUTO_INCREMENT PRIMARY KEY, t LONGBLOB)');
+    await eventually(async () => (await standby.server.sql("SHOW TABLES FROM shop LIKE 'large'")).length === 1);
+    const packet = 4_194_304;
+    await standby.server.sql(`SET GLOBAL max_allowed_packet=${packet}`);
+    const rows = 'WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 12) SELECT i FROM n';
+    const large = `INSERT INTO shop.large (t) SELECT REPEAT('x', 1000000) FROM (${rows}) AS d`;
+    await writeBehind({ active, standby }, INSERT, large, INSERT);
+    await active.server.stop('SIGKILL');
+    await catchUp(standby);
+    expect(await standby.fetch()).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining('salvaged 3 transactions'),
+    });
+    expect(await standby.server.sql('SELECT COUNT(*) AS n FROM shop.large')).toEqual([{ n: 12 }]);
+    expect(await standby.server.sql('SELECT @@global.max_allowed_packet AS bytes')).toEqual([{ bytes: packet }]);
+  });
+
   test('while it is applied clients are refused, and afterwards everybody is', async () => {
     const { active, standby } = await startSides(cleanup, kind);
     await writeBehind({ active, standby }, INSERT);

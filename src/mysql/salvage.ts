@@ -8,7 +8,7 @@ import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import type { Database } from './database.js';
 import type { Link } from './links.js';
-import { type Applier, endApplier, startApplier } from './salvage-apply.js';
+import { type Applier, endApplier, startApplier, withLargestPackets } from './salvage-apply.js';
 import { parseNote, parseTrailer, SALVAGE, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
 import { createSalvageShip, type ShipReply } from './salvage-ship.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS } from './step.js';
@@ -133,7 +133,9 @@ const run = async (
   const { openForAgent } = flavour.salvage;
   if (openForAgent !== undefined) await ask(openForAgent);
 
-  const received = await receive(options, { session, flavour }, before.position, signal, progress);
+  const received = await withLargestPackets(ask, () =>
+    receive(options, { session, flavour }, before.position, signal, progress),
+  );
   if (openForAgent !== undefined) await ask(flavour.readOnlyOn);
   return conclude(await flavour.readPosition(ask), before.position, received);
 };

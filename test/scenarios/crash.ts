@@ -6,13 +6,17 @@ import { bothWays } from '../lab/faults.js';
 import { monotonicMs } from '../lab/load.js';
 import type { NodeName } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
-import { PATIENCE_MS, type Scenario, type Stage } from './stage.js';
+import { PATIENCE_MS, type Scenario, type Stage, untilInSync } from './stage.js';
 
 /** A service manager that waits this long before it starts a dead service again. */
 const SERVICE_RESTART_MS = 500;
 const CLIENTS = ['client', 'pin1', 'pin2'] as const;
 /** What clients sent before they were cut off has reached the server by then. */
 const QUIET_MS = 300;
+const LARGE_MB = 120;
+const HALF_BYTES = 3_000_000;
+/** MySQL alone would wait for a minute (decision 66). */
+const HALF_GIVEN_UP_MS = 30_000;
 /** Long enough for a move back to show, were there one: several check intervals and leases. */
 const STEADY_MS = 4_000;
 
@@ -52,6 +56,39 @@ const killHost = async ({ lab, fault, active, standby, untilActive }: Stage): Pr
   await untilActive(standby);
   await lab.powerOn(active);
 };
+
+interface Death {
+  readonly what: string;
+  readonly dies: (stage: Stage) => Promise<unknown>;
+  readonly returns: (stage: Stage) => Promise<unknown>;
+  /** How many rows of the transaction the new active may have. */
+  readonly rows: readonly number[];
+}
+
+/** `dies` comes while a transaction of many megabytes is on its way to the standby, which has some of it. */
+const cutInHalf =
+  ({ what, dies, returns, rows }: Death) =>
+  async (stage: Stage): Promise<void> => {
+    const { lab, fault, active, standby, untilActive, note } = stage;
+    const [source, replica] = [lab.database[active], lab.database[standby]];
+    await source.sql('CREATE TABLE lab.large (id INT AUTO_INCREMENT PRIMARY KEY, t LONGBLOB)');
+    await untilInSync(stage);
+    const relayed = async () => Number((await replica.sql(replica.kind.showReplica))[0]?.Relay_Log_Space);
+    const before = await relayed();
+    const numbers = `WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < ${LARGE_MB}) SELECT i FROM n`;
+    void source
+      .sql(`INSERT INTO lab.large (t) SELECT REPEAT('x', 1000000) FROM (${numbers}) AS d`)
+      .catch(() => undefined);
+    await waitFor(async () => (await relayed()) > before + HALF_BYTES || 'not yet', 'some of it has come', PATIENCE_MS);
+    await fault(`${what} ${active} in the middle of a large transaction`, () => dies(stage));
+    await untilActive(standby);
+    const applier = async () => (await replica.channel()).applier;
+    await waitFor(async () => (await applier()) === 'No' || 'it waits', 'the half is given up', HALF_GIVEN_UP_MS);
+    const taken = Number((await replica.sql('SELECT COUNT(*) AS n FROM lab.large'))[0]?.n);
+    note(`${taken} of its ${LARGE_MB} rows are on ${standby}`);
+    if (!rows.includes(taken)) throw new Error(`${taken} rows of it are there, and not ${rows.join(' or ')}`);
+    await returns(stage);
+  };
 
 const hangDatabase = async ({ lab, fault, active, standby, untilActive, goOn, note }: Stage): Promise<void> => {
   await fault(`SIGSTOP to mysqld of ${active}`, async () => lab.database[active].signal('SIGSTOP'));
@@ -154,6 +191,19 @@ export const CRASHES: readonly Scenario[] = [
     run: killDatabase,
   },
   {
+    id: '1c',
+    orphans: 'may be kept',
+    title: 'mysqld of the active killed while it sends a large transaction',
+    outcome: 'one handoff that does not wait for the rest of it, nothing lost',
+    moves: { exactly: 1 },
+    run: cutInHalf({
+      what: 'kill -9 mysqld of',
+      dies: ({ lab, active }) => lab.database[active].stop('SIGKILL'),
+      returns: ({ lab, active }) => lab.database[active].start(),
+      rows: [LARGE_MB],
+    }),
+  },
+  {
     id: '2',
     orphans: 'may be kept',
     title: 'the same, mysqld restarted by its service within a second',
@@ -184,6 +234,19 @@ export const CRASHES: readonly Scenario[] = [
     lab: { ipv6: true },
     moves: { exactly: 1 },
     run: killHost,
+  },
+  {
+    id: '3c',
+    orphans: 'may be kept',
+    title: 'host of the active dies while it sends a large transaction',
+    outcome: 'takeover that does not wait for the rest of it, nothing lost under semi-sync',
+    moves: { exactly: 1 },
+    run: cutInHalf({
+      what: 'power off',
+      dies: ({ lab, active }) => lab.powerOff(active),
+      returns: ({ lab, active }) => lab.powerOn(active),
+      rows: [0, LARGE_MB],
+    }),
   },
   {
     id: '4',
