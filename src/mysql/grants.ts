@@ -33,7 +33,7 @@ const MARIADB_GRANTS: readonly Grant[] = [
   grant('READ_ONLY ADMIN', 'SET GLOBAL read_only', ['READ ONLY ADMIN']),
   grant('CONNECTION ADMIN', 'KILL of client sessions, and a connection when the server is full'),
   grant('PROCESS', 'the process list and open transactions'),
-  grant('SUPER', 'SET GLOBAL event_scheduler'),
+  grant('SUPER', 'SET GLOBAL event_scheduler, and max_allowed_packet during a salvage'),
   grant('BINLOG ADMIN', 'SET SESSION sql_log_bin=0 for the probe'),
   grant('BINLOG REPLAY', 'transactions of a dead server with their original GTIDs'),
   grant('REPLICATION SLAVE ADMIN', 'START and STOP of the channel, gtid_slave_pos', ['REPLICATION REPLICA ADMIN']),
@@ -46,11 +46,17 @@ const MARIADB_GRANTS: readonly Grant[] = [
 
 /** MySQL 8.0 and later (manual, Dynamic Privilege Descriptions). */
 const MYSQL_GRANTS: readonly Grant[] = [
-  grant('SYSTEM_VARIABLES_ADMIN', 'SET GLOBAL super_read_only, event_scheduler and the semi-sync variables', ['SUPER']),
+  grant(
+    'SYSTEM_VARIABLES_ADMIN',
+    'SET GLOBAL super_read_only, event_scheduler, max_allowed_packet and the semi-sync variables',
+    ['SUPER'],
+  ),
   grant('SESSION_VARIABLES_ADMIN', 'SET SESSION sql_log_bin=0 for the probe', ['SYSTEM_VARIABLES_ADMIN', 'SUPER']),
-  grant('CONNECTION_ADMIN', 'super_read_only, KILL of client sessions, a connection when the server is full', [
-    'SUPER',
-  ]),
+  grant(
+    'CONNECTION_ADMIN',
+    'super_read_only, KILL of client sessions and of the applier, a connection when the server is full',
+    ['SUPER'],
+  ),
   grant('SERVICE_CONNECTION_ADMIN', 'a connection by admin_port when the server is full'),
   grant('SYSTEM_USER', 'KILL of privileged sessions'),
   grant('REPLICATION_SLAVE_ADMIN', 'START and STOP of the channel', ['SUPER']),

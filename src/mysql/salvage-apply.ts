@@ -45,18 +45,20 @@ const LOOK_MS = 100;
 
 /**
  * For the time of `work` a session that logs in may send the largest statement there is: the programs print all rows of a
- * statement as one, while replication takes them in small events, whatever max_allowed_packet says. A server that is lost
- * meanwhile starts again with its own setting.
+ * statement as one, while replication takes them in small events, whatever max_allowed_packet says. Where it cannot be set,
+ * `work` goes on all the same: few statements are that large, and the server tells of one. An agent that dies meanwhile
+ * leaves it as it is until the server's next start.
  */
 export const withLargestPackets = async <T>(ask: Ask, work: () => Promise<T>): Promise<T> => {
   const [row] = await ask('SELECT @@global.max_allowed_packet AS bytes');
   const bytes = number(row, 'bytes');
   if (bytes >= LARGEST_PACKET) return await work();
-  await ask(`SET GLOBAL max_allowed_packet=${LARGEST_PACKET}`);
+  const set = (value: number) => ask(`SET GLOBAL max_allowed_packet=${value}`).catch(() => undefined);
+  await set(LARGEST_PACKET);
   try {
     return await work();
   } finally {
-    await ask(`SET GLOBAL max_allowed_packet=${bytes}`).catch(() => undefined);
+    await set(bytes);
   }
 };
 

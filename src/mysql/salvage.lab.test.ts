@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import { KINDS } from '../../test/lab/kinds.js';
 import { MYSQL } from '../../test/lab/mysql.js';
 import { differencePosition } from '../core/position.js';
 import {
@@ -15,6 +16,7 @@ import {
   count,
   EVERY_KIND,
   eventually,
+  killSessionsOf,
   openClient,
   runCleanup,
   waitsForSemiSync,
@@ -148,6 +150,18 @@ describe.each(EVERY_KIND)('salvage on $title', (kind) => {
     await active.server.stop('SIGKILL');
     expect(await standby.fetch()).toMatchObject({ ok: true, detail: 'nothing to salvage' });
   });
+});
+
+test('on MariaDB without SUPER, so that the largest packet cannot be set: what is small enough is salvaged', async () => {
+  const pair = await startSides(cleanup, KINDS.mariadb, {}, 'SELECT');
+  const { active, standby } = pair;
+  await alone(standby.server, `REVOKE SUPER ON *.* FROM '${AGENT.user}'@localhost`);
+  await writeBehind(pair, INSERT);
+  await killSessionsOf(standby.server, AGENT.user);
+  await active.server.stop('SIGKILL');
+  await eventually(() => standby.database.lastReport()?.state === 'ok');
+  await catchUp(standby);
+  expect(await standby.fetch()).toMatchObject({ ok: true, detail: expect.stringContaining('salvaged 1 transactions') });
 });
 
 describe('salvage of MySQL’s own kinds of GTIDs', () => {
