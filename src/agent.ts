@@ -402,6 +402,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         credentials,
         check: config.mysql.check,
         killOnHang: config.mysql.killOnHang,
+        stallMs: config.promotion.catchUpTimeoutMs,
         leavesSemiSync: config.mysql.semiSync !== 'manage',
         pollMs: Math.max(100, config.heartbeat.intervalMs),
         nowMs: boottimeMs,
@@ -435,6 +436,8 @@ export const createAgent = (options: AgentOptions): Agent => {
         channel,
         target: localTarget(config),
         credentials: () => inForce.credentials,
+        stallMs: () => inForce.config.promotion.catchUpTimeoutMs,
+        nowMs: boottimeMs,
         log: (level, fields, text) => log[level](fields, text),
       });
       await channel.start();

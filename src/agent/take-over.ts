@@ -83,7 +83,8 @@ export const takeOver = async (parts: RunningParts, before: InForce, config: Vip
   const links = sameVips ? config.vips.map((vip) => vip.interface) : await parts.address.change(config.vips);
   parts.link.setKeys(config.keys);
   parts.channel.setKeys(config.keys);
-  parts.database.reconfigure({ credentials, check: config.mysql.check, killOnHang: config.mysql.killOnHang });
+  const { check, killOnHang } = config.mysql;
+  parts.database.reconfigure({ credentials, check, killOnHang, stallMs: config.promotion.catchUpTimeoutMs });
   forgetAccounts();
   parts.checks.change(config.checks);
   if (config.promotion.salvage && !before.config.promotion.salvage) parts.startSalvage();

@@ -161,7 +161,7 @@ const promotion = section({
   catch_up_timeout: duration(SECOND, HOUR)
     .prefault('30s')
     .describe(
-      'Time in which received transactions must be applied before a promotion; it begins anew with each progress.',
+      'Time in which received transactions must be applied before a promotion; it begins anew with each progress, and while the server is seen at work on a transaction that takes long.',
     ),
   salvage: yesOrNo()
     .prefault(true)

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
 import type { DatabaseReport } from '../core/types.js';
+import type { CpuMs } from './at-work.js';
 import type { Credentials } from './credentials.js';
 import { demote, preflight } from './demote.js';
 import { asDatabaseError, type DatabaseError } from './errors.js';
@@ -26,6 +27,8 @@ export interface DatabaseSettings {
   readonly check: { readonly intervalMs: number; readonly timeoutMs: number; readonly writeProbe: boolean };
   /** End a server on this host that hangs when it is to be fenced: it would commit its queued work when it wakes. */
   readonly killOnHang?: boolean;
+  /** Applying without a move for this long has stalled; default 30 s. */
+  readonly stallMs?: number;
 }
 
 export interface DatabaseOptions extends DatabaseSettings {
@@ -36,8 +39,6 @@ export interface DatabaseOptions extends DatabaseSettings {
   readonly adminPort?: number;
   /** Default 100 ms: state, position, replication. */
   readonly pollMs?: number;
-  /** Applying without a move for this long has stalled; default 30 s. */
-  readonly stallMs?: number;
   /** It is fenced from the other host, which cannot take its VIP off: its clients hear of whatever it lets go. */
   readonly vipMayBeOn?: true;
   /** Semi-sync is another hand's: a fence leaves it in force, unless commits that wait for a standby hold it up. */
@@ -78,6 +79,7 @@ export interface Database {
   reconfigure(settings: DatabaseSettings): void;
   /** What is known of the server's process on this host. */
   serverState(): ReturnType<ServerProcess['state']>;
+  readonly cpuMs: CpuMs;
   /** Family and version as the server told them last; empty: not known yet. */
   version(): string;
 }
@@ -206,6 +208,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       leavesSemiSync: options.leavesSemiSync === true,
       sourceSilent: stepOptions.sourceSilent === true,
       nowMs: options.nowMs,
+      cpuMs: serverProcess.cpuMs,
       signal: stepOptions.signal,
       progress: stepOptions.progress,
       receiverStopping,
@@ -221,7 +224,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
       },
     };
     if (step.name === 'database-demote') await keeper.conclude(context);
-    return await carryOut(step, options.stallMs ?? DEFAULT_STALL_MS, keeper, context);
+    return await carryOut(step, settings.stallMs ?? DEFAULT_STALL_MS, keeper, context);
   };
 
   /** At once: it may wake any moment. What it holds of acknowledged commits is in its files. */
@@ -322,6 +325,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     lagSources: probe.lagSources,
     events: keeper,
     serverState: serverProcess.state,
+    cpuMs: serverProcess.cpuMs,
     version: () => version,
   };
 };

@@ -42,6 +42,7 @@ const contextOf = async ({ socket }: Server, between: (flavour: Flavour) => Part
     sourceSilent: false,
     signal: new AbortController().signal,
     nowMs: () => performance.now(),
+    cpuMs: () => null,
     progress: ignore,
     leaveBehind: (work) => void work.catch(ignore),
     receiverStopping: null,

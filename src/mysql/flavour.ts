@@ -142,6 +142,8 @@ export interface Flavour {
   readonly semiSync?: SemiSyncStatements;
 
   listSessions(ask: Ask): Promise<readonly ServerSession[]>;
+  /** Threads that apply transactions, by their ids in the operating system: the channel's, and that of a connection; 0: of none. */
+  listAppliers(ask: Ask, connectionId: number): Promise<readonly number[]>;
   /** Long transactions, explicit locks, prepared XA transactions. Reads only. */
   findBlockers(ask: Ask, longTransactionSeconds: number): Promise<readonly Blocker[]>;
 

@@ -103,6 +103,16 @@ export const waitsForSemiSync = async (server: Server): Promise<boolean> =>
   (await server.sql(`SELECT 1 FROM ${server.kind.processList} WHERE STATE LIKE '${server.kind.semiSyncWait}'`)).length >
   0;
 
+/** A transaction of one statement, in whose binary log it is a statement too, that keeps a server at work for about so long. */
+export const longStatement = async (server: Server, ms: number): Promise<string> => {
+  const hash = (times: number) => `BENCHMARK(${times}, SHA2('long', 512))`;
+  const startedMs = performance.now();
+  await server.sql(`DO ${hash(TRIED_HASHES)}`);
+  const times = Math.ceil((TRIED_HASHES * ms) / (performance.now() - startedMs));
+  return `SET SESSION binlog_format=STATEMENT; INSERT INTO shop.orders (v) VALUES (${hash(times)})`;
+};
+const TRIED_HASHES = 1_000_000;
+
 export interface Pair {
   readonly active: Server;
   readonly standby: Server;

@@ -42,6 +42,9 @@ const SEMI_SYNC_STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN
 const SESSIONS = `SELECT ID AS id, IF(USER = 'event_scheduler' AND COMMAND <> 'Daemon', '${EVENT_WORKER}', USER) AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
   TIME AS seconds, IFNULL(LEFT(INFO, 200), '') AS statement FROM information_schema.PROCESSLIST`;
 
+const appliers = (connectionId: number): string => `SELECT TID AS thread FROM information_schema.PROCESSLIST
+  WHERE COMMAND IN ('Slave_SQL', 'Slave_worker') OR ID = ${connectionId} ORDER BY TID`;
+
 /** The list of sessions is gone through only where there are workers to look for. */
 const LOAD = `SELECT @@global.slave_parallel_threads AS workers,
   IF(@@global.slave_parallel_threads = 0, 0, (SELECT COUNT(*) FROM information_schema.PROCESSLIST
@@ -91,6 +94,7 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     readEventsOn: async (ask) => text((await ask('SELECT @@global.event_scheduler AS v'))[0], 'v') === 'ON',
     ...(variables.has('rpl_semi_sync_master_enabled') ? { semiSync: SEMI_SYNC } : {}),
     listSessions: async (ask) => (await ask(SESSIONS)).map(toSession),
+    listAppliers: async (ask, connectionId) => (await ask(appliers(connectionId))).map((row) => number(row, 'thread')),
     findBlockers,
     readRelayLogs,
     stopReceiver: 'STOP SLAVE IO_THREAD',

@@ -45,6 +45,11 @@ const SESSIONS = `SELECT p.ID AS id, IF(t.THREAD_ID IS NULL, p.USER, '${EVENT_WO
   FROM performance_schema.processlist p LEFT JOIN performance_schema.threads t
   ON t.PROCESSLIST_ID = p.ID AND t.NAME = 'thread/sql/event_worker'`;
 
+/** Threads are instrumented by either name, by version. */
+const appliers = (connectionId: number): string => `SELECT THREAD_OS_ID AS thread FROM performance_schema.threads
+  WHERE NAME IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker')
+  OR PROCESSLIST_ID = ${connectionId} ORDER BY THREAD_OS_ID`;
+
 const loadOf = ({ workers }: Dialect): string => `SELECT @@global.${workers} AS workers,
   (SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker
     WHERE SERVICE_STATE = 'ON' AND APPLYING_TRANSACTION <> '') AS busy,
@@ -130,6 +135,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     readEventsOn: async (ask) => text((await ask('SELECT @@global.event_scheduler AS v'))[0], 'v') === 'ON',
     ...(semiSyncRole === undefined ? {} : { semiSync: semiSyncStatements(semiSyncRole) }),
     listSessions,
+    listAppliers: async (ask, connectionId) => (await ask(appliers(connectionId))).map((row) => number(row, 'thread')),
     findBlockers,
     // Retrieved_Gtid_Set survives a restart, less what relay_log_recovery threw away to fetch it again.
     readRelayLogs: async (ask) => {

@@ -6,16 +6,13 @@
  */
 
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { containsPosition, countMissing, differencePosition } from '../core/position.js';
+import { differencePosition } from '../core/position.js';
+import { watchApplying } from './applying.js';
 import { DatabaseError } from './errors.js';
 import { type RelayLogs, text } from './flavour.js';
 import { type Applier, endApplier, startApplier, withLargestPackets } from './salvage-apply.js';
 import { printLogs } from './salvage-print.js';
 import { askAside, askCommand, type StepContext } from './step.js';
-
-/** How often the position is looked at while transactions are applied. */
-const PROGRESS_MS = 200;
 
 /**
  * Both threads of the channel must be stopped, and stay so. What a crash has torn off at the end is no transaction; whether
@@ -32,28 +29,39 @@ export const applyRelayLogs = async (
   const [row] = await askCommand(context)('SELECT @@global.relay_log_basename AS basename');
   const directory = dirname(text(row, 'basename'));
   const files = unapplied.files.map((name) => join(directory, name));
-  const watching = new AbortController();
-  const watched = watch(context, stored, watching.signal).catch(() => undefined);
-  const problem = await withLargestPackets(askCommand(context), () => feed(context, files, unapplied.start, stallMs));
-  watching.abort();
-  await watched;
+  const problem = await withLargestPackets(askCommand(context), () =>
+    feed(context, { stored, files, start: unapplied.start, stallMs }),
+  );
   const missing = differencePosition(stored, await flavour.readPosition(askCommand(context)));
   if (missing === '') return;
   const why = problem === '' ? 'all of it was printed and taken' : problem;
   throw new DatabaseError('statement', 0, `${missing} lies in ${files.join(', ')} and is not applied: ${why}`);
 };
 
+interface Feed {
+  readonly stored: string;
+  readonly files: readonly string[];
+  readonly start: number;
+  readonly stallMs: number;
+}
+
 /** Answers what went wrong on the way; empty: nothing. */
-const feed = async (
-  context: StepContext,
-  files: readonly string[],
-  start: number,
-  stallMs: number,
-): Promise<string> => {
-  const { flavour, signal, login, command } = context;
+const feed = async (context: StepContext, { stored, files, start, stallMs }: Feed): Promise<string> => {
+  const { flavour, signal, login, command, cpuMs, nowMs } = context;
   const words = flavour.salvage;
   const args = [...words.printOptions({ start }), ...files];
   let applier: Applier | undefined;
+  const watching = new AbortController();
+  const watched = watchApplying({
+    flavour,
+    ask: askAside(context),
+    target: stored,
+    applier: () => applier,
+    cpuMs,
+    nowMs,
+    signal: watching.signal,
+    progress: (text) => context.progress(`relay logs: ${text}`),
+  });
   try {
     applier = await startApplier({ ...login, stallMs, signal, words });
     const { write } = applier;
@@ -64,17 +72,8 @@ const feed = async (
   } catch (error) {
     if (applier !== undefined) await endApplier(applier, { session: command, flavour });
     return error instanceof Error ? error.message : String(error);
-  }
-};
-
-/** Tells how much is left whenever that has changed: a deadline is extended by it. */
-const watch = async (context: StepContext, stored: string, signal: AbortSignal): Promise<void> => {
-  let last = '';
-  while (!signal.aborted) {
-    const position = await context.flavour.readPosition(askAside(context));
-    if (position !== last && !containsPosition(position, stored))
-      context.progress(`${countMissing(stored, position)} transactions to apply from the relay logs`);
-    last = position;
-    await sleep(PROGRESS_MS, undefined, { signal }).catch(() => undefined);
+  } finally {
+    watching.abort();
+    await watched;
   }
 };

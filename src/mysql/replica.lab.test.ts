@@ -14,6 +14,7 @@ import {
   count,
   EVERY_KIND,
   eventually,
+  longStatement,
   openClient,
   runCleanup,
   startPair,
@@ -102,9 +103,30 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       },
     );
 
+    test('a transaction that takes longer than the stall is waited for, since the applier is at work', async () => {
+      const { active, standby } = await startPair(cleanup, kind);
+      const stallMs = 500;
+      const two = watch(cleanup, standby, { stallMs });
+      two.database.start();
+      await eventually(() => two.reports.some((report) => report.state === 'ok'));
+      await active.sql(await longStatement(active, 8 * stallMs));
+      await eventually(async () => containsPosition(await standby.received(), await active.position()));
+      const startedMs = performance.now();
+      const told: string[] = [];
+      const outcome = await two.database.run(
+        { name: 'database-catch-up', target: null, stop: true },
+        { signal: new AbortController().signal, progress: (text) => told.push(text) },
+      );
+      expect(outcome).toMatchObject({ ok: true, position: await active.position() });
+      expect(performance.now() - startedMs).toBeGreaterThan(stallMs);
+      expect(told).toContain('1 transactions to apply, the server is at work on one');
+    });
+
     test('stalled, or stopped by an error: a failure that says so', async () => {
       const { active, standby } = await startPair(cleanup, kind);
       const two = watch(cleanup, standby, { stallMs: 300 });
+      two.database.start();
+      await eventually(() => two.reports.some((report) => report.state === 'ok'));
       const locker = await openClient(cleanup, standby, 'root');
       await locker.query('LOCK TABLES orders READ');
       await active.sql('INSERT INTO shop.orders (id, v) VALUES (1001, 1)');

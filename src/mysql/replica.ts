@@ -5,6 +5,7 @@ import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
 import { containsPosition, countMissing, differencePosition, mergePositions } from '../core/position.js';
 import type { Position } from '../core/types.js';
+import { watchWork } from './at-work.js';
 import { asDatabaseError, DatabaseError, kindOf, NO_SUCH_THREAD } from './errors.js';
 import { type Channel, type Flavour, number, type ReplicaStatus } from './flavour.js';
 import { applyRelayLogs } from './relay-apply.js';
@@ -176,31 +177,35 @@ const ensureApplies = async (
   return true;
 };
 
-/** Wait until the position contains what `target` says, as long as it moves. Answers what was seen then. */
+/** Wait until the position contains what `target` says, as long as it moves, or the applier is at work on a large one. Answers what was seen then. */
 const waitFor = async (
   context: StepContext,
   target: (status: ReplicaStatus) => Position,
   stallMs: number,
 ): Promise<ReplicaStatus> => {
   const { flavour } = context;
-  let movedAtMs = context.nowMs();
+  const { nowMs, cpuMs } = context;
+  const isAtWork = watchWork({ threads: () => flavour.listAppliers(askAside(context), 0), cpuMs, nowMs });
+  let movedAtMs = nowMs();
   let last = '';
   for (;;) {
     assertWanted(context);
     const status = await flavour.readReplica(askAside(context));
     const wanted = target(status);
     if (containsPosition(status.position, wanted)) return status;
-    if (status.position !== last) {
-      context.progress(`${countMissing(wanted, status.position)} transactions to apply`);
+    const applied = status.position !== last;
+    if (applied || (await isAtWork())) {
+      const left = `${countMissing(wanted, status.position)} transactions to apply`;
+      context.progress(applied ? left : `${left}, the server is at work on one`);
       last = status.position;
-      movedAtMs = context.nowMs();
+      movedAtMs = nowMs();
     }
     const missing = differencePosition(wanted, status.position);
     if (status.channel === undefined || status.channel.sql === 'stopped') {
       const why = status.channel?.error ?? 'the applier is stopped';
       throw new DatabaseError('statement', 0, `cannot apply ${missing}: ${why}`);
     }
-    if (context.nowMs() - movedAtMs > stallMs) {
+    if (nowMs() - movedAtMs > stallMs) {
       const why = status.channel.receiverError === undefined ? '' : `; the receiver: ${status.channel.receiverError}`;
       throw new DatabaseError('statement', 0, `applying stalled for ${stallMs} ms, still without ${missing}${why}`);
     }

@@ -15,6 +15,10 @@ import { PROMPT_MS } from './step.js';
 export interface Applier {
   /** The server's id of the client's connection, once it has logged in; 0 before. */
   readonly connectionId: number;
+  /** How much of what was written the client has read. */
+  readonly takenBytes: number;
+  /** The server is seen at work on what it has: the stall is counted anew. */
+  moved(): void;
   /** Resolves when more can be taken. @throws Error with what the server said, or where nothing moves any more. */
   write(bytes: Buffer): Promise<void>;
   /** All has been written: waits for the last of it. @throws Error as `write` */
@@ -29,7 +33,7 @@ export interface Applier {
 export interface ApplierOptions {
   readonly target: Target;
   readonly credentials: Credentials;
-  /** Nothing taken by the server for this long: it has stalled. */
+  /** Nothing taken by the client for this long, and nothing said of `moved`: it has stalled. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
   readonly words: Pick<SalvageWords, 'clientProgram' | 'verifyServer'>;
@@ -89,7 +93,9 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
   });
   stdin?.write(WHO_AM_I);
   let failure: Error | undefined;
+  let takenBytes = 0;
   let interrupt: (error: Error) => void = () => undefined;
+  let countAnew: () => void = () => undefined;
   const ended = program.ended.then((why) => {
     failure = new Error(why === '' ? `${name} ended before its input did` : why);
     interrupt(failure);
@@ -103,16 +109,19 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
         interrupt = () => undefined;
+        countAnew = () => undefined;
         then();
       };
       const onAbort = () => settle(() => reject(new Error('it was given up')));
-      const timer = setTimeout(() => {
+      const onStalled = () => {
         const why = `the server took nothing for ${stallMs} ms; is its disk full, or does it wait for a lock?`;
         settle(() => reject(new Error(why)));
-      }, stallMs);
+      };
+      const timer = setTimeout(onStalled, stallMs);
       if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
       interrupt = (error) => settle(() => reject(error));
+      countAnew = () => timer.refresh();
       work.then(
         (value) => settle(() => resolve(value)),
         (error: unknown) => settle(() => reject(error)),
@@ -123,13 +132,18 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
     get connectionId() {
       return connectionId;
     },
-    write: (bytes) => {
-      if (failure !== undefined) return Promise.reject(failure);
+    get takenBytes() {
+      return takenBytes;
+    },
+    moved: () => countAnew(),
+    write: async (bytes) => {
+      if (failure !== undefined) throw failure;
       const taken = new Promise<void>((resolve) => {
         if (stdin === null || stdin.write(bytes)) resolve();
         else stdin.once('drain', resolve);
       });
-      return orFailure(taken);
+      await orFailure(taken);
+      takenBytes += bytes.length;
     },
     finish: async () => {
       stdin?.end();

@@ -59,6 +59,7 @@ export const startSides = async (
       channel,
       target: { socket: server.socket },
       credentials: () => AGENT,
+      nowMs: () => performance.now(),
       programs: kind,
       log,
       ...extra,

@@ -17,6 +17,7 @@ import {
   EVERY_KIND,
   eventually,
   killSessionsOf,
+  longStatement,
   openClient,
   runCleanup,
   waitsForSemiSync,
@@ -118,6 +119,23 @@ describe.each(EVERY_KIND)('salvage on $title', (kind) => {
     });
     expect(await standby.server.sql('SELECT COUNT(*) AS n FROM shop.large')).toEqual([{ n: 12 }]);
     expect(await standby.server.sql('SELECT @@global.max_allowed_packet AS bytes')).toEqual([{ bytes: packet }]);
+  });
+
+  test('a statement that takes the server longer than the stall is waited for, since the server is at work', async () => {
+    const stallMs = 1_500;
+    const pair = await startSides(cleanup, kind, { stallMs: () => stallMs });
+    const { active, standby } = pair;
+    await writeBehind(pair, INSERT, await longStatement(active.server, 4 * stallMs), INSERT);
+    await active.server.stop('SIGKILL');
+    await catchUp(standby);
+    const startedMs = performance.now();
+    expect(await standby.fetch()).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining('salvaged 3 transactions'),
+    });
+    expect(performance.now() - startedMs).toBeGreaterThan(stallMs);
+    expect(standby.told).toContainEqual(expect.stringMatching(/^salvage: 2 transactions left, 0 MB read, .* at work/));
+    await proveWhole(pair);
   });
 
   test('while it is applied clients are refused, and afterwards everybody is', async () => {
@@ -254,7 +272,7 @@ describe.each(EVERY_KIND)('a salvage on $title that cannot have everything', (ki
   });
 
   test('a lock or a full disk that lets nothing through: given up after the stall, and nothing applies later', async () => {
-    const pair = await startSides(cleanup, kind, { stallMs: 1_500 });
+    const pair = await startSides(cleanup, kind, { stallMs: () => 1_500 });
     const { active, standby } = pair;
     await writeBehind(pair, INSERT, INSERT);
     await active.server.stop('SIGKILL');
@@ -302,6 +320,7 @@ describe.each(EVERY_KIND)('a salvage on $title that cannot have everything', (ki
       channel: broken,
       target: { socket: standby.server.socket },
       credentials: () => AGENT,
+      nowMs: () => performance.now(),
       log: () => undefined,
     });
     const outcome = await salvage.salvage('', { signal: new AbortController().signal, progress: () => undefined });

@@ -28,6 +28,7 @@ const beside = (...answers: readonly (string | Error)[]) => {
     },
     target: {},
     credentials: () => ({ user: 'vipd', password: '' }),
+    nowMs: () => performance.now(),
     log: () => undefined,
   });
   const fetch = () => salvage.salvage(HAVE, { signal: new AbortController().signal, progress: () => undefined });

@@ -2,8 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
-import { containsPosition, countMissing, differencePosition } from '../core/position.js';
+import { containsPosition, differencePosition } from '../core/position.js';
 import type { Position } from '../core/types.js';
+import { watchApplying } from './applying.js';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import type { Database } from './database.js';
@@ -28,7 +29,9 @@ export interface SalvageOptions {
   /** Of the local server, as the database layer has them. */
   readonly target: Target;
   readonly credentials: () => Credentials;
-  readonly stallMs?: number;
+  /** Without a move for this long the server has stalled; default 30 s. */
+  readonly stallMs?: () => number;
+  readonly nowMs: () => number;
   /** Names to find in PATH; default: the flavour's. */
   readonly programs?: { readonly binlog?: string; readonly client?: string };
   readonly log: (level: 'debug' | 'info' | 'warn', fields: Readonly<Record<string, unknown>>, text: string) => void;
@@ -55,8 +58,6 @@ export { SALVAGE } from './salvage-messages.js';
 const KEEP_UP_MS = 2_000;
 /** What was asked ahead is believed for so long: a server that was started again may have written since. */
 const AHEAD_MS = 1_000;
-/** How often the position is looked at while transactions are applied. */
-const PROGRESS_MS = 500;
 
 export const createSalvage = (options: SalvageOptions): Salvage => {
   const ship = createSalvageShip({
@@ -90,11 +91,11 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
     handler: ship.handle,
     askAhead: () => {
       const holds = whatItHolds(options.channel, AbortSignal.any([stopping.signal, AbortSignal.timeout(AHEAD_MS)]));
-      ahead = { atMs: performance.now(), holds: holds.catch(() => null) };
+      ahead = { atMs: options.nowMs(), holds: holds.catch(() => null) };
     },
     salvage: async (have, { signal, progress }) => {
       try {
-        const asked = ahead && performance.now() - ahead.atMs < AHEAD_MS ? await ahead.holds : null;
+        const asked = ahead && options.nowMs() - ahead.atMs < AHEAD_MS ? await ahead.holds : null;
         ahead = undefined;
         const holds = asked ?? (await whatItHolds(options.channel, signal));
         if (holds !== null && containsPosition(have, holds))
@@ -155,7 +156,8 @@ const receive = async (
   signal: AbortSignal,
   progress: (text: string) => void,
 ): Promise<Received> => {
-  const { target, credentials, programs, stallMs = DEFAULT_STALL_MS } = options;
+  const { target, credentials, programs } = options;
+  const stallMs = options.stallMs?.() ?? DEFAULT_STALL_MS;
   const words = { ...link.flavour.salvage, clientProgram: programs?.client ?? link.flavour.salvage.clientProgram };
   const watching = new AbortController();
   let watched: Promise<void> = Promise.resolve();
@@ -168,7 +170,16 @@ const receive = async (
     note = parseNote(value);
     if (note === undefined) return;
     progress(`salvage: ${note.transactions} transactions to fetch (${note.missing})`);
-    watched = watch(link, note.position, watching.signal, progress).catch(() => undefined);
+    watched = watchApplying({
+      flavour: link.flavour,
+      ask: (sql) => link.session.query(sql, PROMPT_MS),
+      target: note.position,
+      applier: () => applier,
+      cpuMs: options.database.cpuMs,
+      nowMs: options.nowMs,
+      signal: watching.signal,
+      progress: (text) => progress(`salvage: ${text}`),
+    });
   };
   const onData = async (chunk: Buffer): Promise<void> => {
     applier ??= await startApplier({ target, credentials: credentials(), stallMs, signal, words });
@@ -187,22 +198,6 @@ const receive = async (
   }
   if (problem !== undefined && applier !== undefined) await endApplier(applier, link);
   return { note, trailer, problem };
-};
-
-/** Tells how much is left whenever that has changed: a deadline is extended by it. */
-const watch = async (
-  { session, flavour }: Link,
-  target: Position,
-  signal: AbortSignal,
-  progress: (text: string) => void,
-): Promise<void> => {
-  let last = -1;
-  while (!signal.aborted) {
-    const left = countMissing(target, await flavour.readPosition((sql) => session.query(sql, PROMPT_MS)));
-    if (left !== last) progress(`salvage: ${left} transactions left`);
-    last = left;
-    await sleep(PROGRESS_MS, undefined, { signal }).catch(() => undefined);
-  }
 };
 
 /** What must hold, or the dead server's transactions would be applied out of their order. */

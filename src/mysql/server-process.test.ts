@@ -43,6 +43,19 @@ test('tells whether it has ended', async () => {
   expect(createServerProcess().ended()).toBeNull();
 });
 
+test('tells the processor time of its threads, and of no other process', async () => {
+  const { child, server } = await learnt();
+  const own = server.cpuMs([child.pid ?? 0]);
+  expect(own).toBeGreaterThanOrEqual(0);
+  expect(server.cpuMs([])).toBe(0);
+  expect(server.cpuMs([child.pid ?? 0, process.pid])).toBeNull();
+  expect(createServerProcess().cpuMs([child.pid ?? 0])).toBeNull();
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+  expect(server.cpuMs([child.pid ?? 0])).toBeNull();
+});
+
 test('one that was killed is at work until it has ended, whether or not its parent has taken note of that', async () => {
   const pidFile = join(directory, 'pid');
   // The shell becomes a program that never waits for its child.

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { CpuMs } from './at-work.js';
 import type { Session } from './connection.js';
 import { text } from './flavour.js';
 
@@ -12,13 +13,23 @@ export interface ServerProcess {
   readonly ended: () => number | null;
   /** `killed`: by us, and not gone yet. */
   readonly state: () => 'unknown' | 'runs' | 'killed' | 'ended';
+  /** Of threads of the process that was learnt, by their ids in the operating system; null also where one has ended. */
+  readonly cpuMs: CpuMs;
   /** SIGKILL to the process that was learnt, if it is still the same one. Answers what was done, or why nothing was. */
   readonly kill: () => { readonly killed: boolean; readonly detail: string };
 }
 
+/** Where fields of /proc/PID/stat (proc(5)) lie behind the name: their numbers there less 3. */
+const STATE = 0;
+const UTIME = 11;
+const STIME = 12;
+const START_TIME = 19;
+/** sysconf(_SC_CLK_TCK) is 100 wherever Linux runs a server. */
+const TICK_MS = 10;
+
 interface Known {
   readonly pid: number;
-  /** Field 22 of /proc/PID/stat (proc(5)): a pid that was given to another process does not have it. */
+  /** A pid that was given to another process does not have it. */
   readonly startTime: string;
 }
 
@@ -50,6 +61,16 @@ export const createServerProcess = (): ServerProcess => {
       if (hasEnded(known)) return 'ended';
       return killed?.startTime === known.startTime ? 'killed' : 'runs';
     },
+    cpuMs: (threads) => {
+      if (known === null || hasEnded(known)) return null;
+      let usedMs = 0;
+      for (const thread of threads) {
+        const fields = fieldsOf(`${known.pid}/task/${thread}`);
+        if (fields === null) return null;
+        usedMs += (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_MS;
+      }
+      return usedMs;
+    },
     kill: () => {
       if (!known) return { killed: false, detail: 'its process is not known on this host' };
       const { pid } = known;
@@ -72,18 +93,17 @@ export const createServerProcess = (): ServerProcess => {
 const identify = (pidText: string): Known | null => {
   const pid = Number(pidText.trim());
   if (!Number.isInteger(pid) || pid <= 1) return null;
-  const stat = statOf(pid);
+  const stat = statOf(String(pid));
   if (stat === null) return null;
   // The name stands in brackets and may itself hold brackets and spaces.
   const name = basename(stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')));
-  const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  const startTime = splitFields(stat)[START_TIME];
   return SERVER_NAMES.includes(name) && startTime !== undefined ? { pid, startTime } : null;
 };
 
 /** It has exited and waits for its parent. A leader that exited first leaves threads behind, which may still write. */
 const isReapable = (pid: number): boolean => {
-  const stat = statOf(pid) ?? '';
-  if (!['Z', 'X'].includes(stat.slice(stat.lastIndexOf(')') + 2).charAt(0))) return false;
+  if (!['Z', 'X'].includes(fieldsOf(String(pid))?.[STATE] ?? '')) return false;
   try {
     return readdirSync(`/proc/${pid}/task`).length <= 1;
   } catch {
@@ -91,9 +111,16 @@ const isReapable = (pid: number): boolean => {
   }
 };
 
-const statOf = (pid: number): string | null => {
+const splitFields = (stat: string): readonly string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+
+const fieldsOf = (task: string): readonly string[] | null => {
+  const stat = statOf(task);
+  return stat === null ? null : splitFields(stat);
+};
+
+const statOf = (task: string): string | null => {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return readFileSync(`/proc/${task}/stat`, 'utf8');
   } catch {
     // It has ended. A service manager that listens for it (systemd.socket(5)) makes its death look like a hang.
     return null;

@@ -23,6 +23,7 @@ export const startByHand = (
     leavesSemiSync: true,
     sourceSilent: false,
     nowMs,
+    cpuMs: () => null,
     progress: () => undefined,
     leaveBehind: () => undefined,
     receiverStopping: null,

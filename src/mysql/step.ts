@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
+import type { CpuMs } from './at-work.js';
 import { queryOrInterrupt, type Row, type Session, type Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import { DatabaseError } from './errors.js';
@@ -25,6 +26,7 @@ export interface StepContext {
   readonly receiverStopping: Promise<unknown> | null;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
+  readonly cpuMs: CpuMs;
   progress(text: string): void;
   /** `command` stays busy with this work after the step's end; the next step gets another session. */
   leaveBehind(work: Promise<unknown>, what: string): void;
