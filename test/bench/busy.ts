@@ -24,7 +24,7 @@ const startShell = (script: string): ChildProcess =>
 
 const startAll = (lab: Lab): readonly ChildProcess[] => {
   const file = join(DISK, `vipd-bench-${process.pid}-${lab.directory.split('/').at(-1)}`);
-  const write = `trap 'rm -f ${file}' EXIT TERM; while :; do dd if=/dev/zero of=${file} bs=1M count=64 conv=fsync 2>/dev/null; done`;
+  const write = `trap 'rm -f ${file}' EXIT; trap exit TERM; while :; do dd if=/dev/zero of=${file} bs=1M count=64 conv=fsync 2>/dev/null; done`;
   const busy = Array.from({ length: BUSY_PROCESSES }, () => startShell('while :; do :; done'));
   return [...busy, startShell(write)];
 };
