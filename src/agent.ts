@@ -19,6 +19,7 @@ import { createLoop } from './agent/loop.js';
 import { createPeerDatabase } from './agent/peer-database.js';
 import { createReloader } from './agent/reload.js';
 import { createServing } from './agent/serving.js';
+import { databaseStallMs, salvageStallMs } from './agent/stall.js';
 import { createStandbyAddress } from './agent/standby-address.js';
 import { composeStatus, type StatusFacts } from './agent/status.js';
 import { createSteps } from './agent/steps.js';
@@ -402,7 +403,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         credentials,
         check: config.mysql.check,
         killOnHang: config.mysql.killOnHang,
-        stallMs: config.promotion.catchUpTimeoutMs,
+        stallMs: databaseStallMs(config),
         leavesSemiSync: config.mysql.semiSync !== 'manage',
         pollMs: Math.max(100, config.heartbeat.intervalMs),
         nowMs: boottimeMs,
@@ -436,7 +437,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         channel,
         target: localTarget(config),
         credentials: () => inForce.credentials,
-        stallMs: () => inForce.config.promotion.catchUpTimeoutMs,
+        stallMs: () => salvageStallMs(inForce.config),
         nowMs: boottimeMs,
         log: (level, fields, text) => log[level](fields, text),
       });

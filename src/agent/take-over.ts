@@ -23,6 +23,7 @@ import type { Link } from '../wire/link.js';
 import type { AddressHolder } from './address.js';
 import type { Checks } from './checks.js';
 import { moveUnderWay } from './reload.js';
+import { databaseStallMs } from './stall.js';
 
 /** The configuration, and what was read from the files that it names. */
 export interface InForce {
@@ -84,7 +85,7 @@ export const takeOver = async (parts: RunningParts, before: InForce, config: Vip
   parts.link.setKeys(config.keys);
   parts.channel.setKeys(config.keys);
   const { check, killOnHang } = config.mysql;
-  parts.database.reconfigure({ credentials, check, killOnHang, stallMs: config.promotion.catchUpTimeoutMs });
+  parts.database.reconfigure({ credentials, check, killOnHang, stallMs: databaseStallMs(config) });
   forgetAccounts();
   parts.checks.change(config.checks);
   if (config.promotion.salvage && !before.config.promotion.salvage) parts.startSalvage();

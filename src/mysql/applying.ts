@@ -20,8 +20,11 @@ export interface Applying {
   progress(text: string): void;
 }
 
-const LOOK_MS = 500;
+/** Several fit into the shortest stall. */
+const LOOK_MS = 200;
 const MEGABYTE = 1_000_000;
+/** A look on a server that is busy; one that takes longer loses its connection. */
+export const LOOK_WITHIN_MS = 10_000;
 
 /** Until `signal`. Never rejects: a look that fails is made again. */
 export const watchApplying = async ({ flavour, ask, signal, ...options }: Applying): Promise<void> => {
@@ -33,12 +36,15 @@ export const watchApplying = async ({ flavour, ask, signal, ...options }: Applyi
     nowMs,
   });
   let last = '';
+  let lastBytes = 0;
   const look = async (): Promise<void> => {
     const left = countMissing(target, await flavour.readPosition(ask));
-    const told = `${left} transactions left, ${Math.floor((applier()?.takenBytes ?? 0) / MEGABYTE)} MB read`;
+    const bytes = applier()?.takenBytes ?? 0;
+    const told = `${left} transactions left, ${Math.floor(bytes / MEGABYTE)} MB read`;
     const working = await isAtWork();
-    if (told === last && !working) return;
+    if (signal.aborted || (told === last && bytes === lastBytes && !working)) return;
     last = told;
+    lastBytes = bytes;
     applier()?.moved();
     progress(working ? `${told}, the server is at work on them` : told);
   };

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { watchWork } from './at-work.js';
 
+const FAILS: readonly number[] = [];
+
 /** What the threads have used, and when: looked at one after the other. */
 const looks = async (seen: readonly { atMs: number; usedMs: number | null; threads?: readonly number[] }[]) => {
   let now = { atMs: 0, usedMs: null as number | null, threads: [7] as readonly number[] };
   const look = watchWork({
-    threads: () => Promise.resolve(now.threads),
+    threads: () => (now.threads === FAILS ? Promise.reject(new Error('lost')) : Promise.resolve(now.threads)),
     cpuMs: () => now.usedMs,
     nowMs: () => now.atMs,
   });
@@ -22,7 +24,7 @@ test('a thread that uses the processor is at work, from the second look on', asy
     await looks([
       { atMs: 0, usedMs: 4_000 },
       { atMs: 500, usedMs: 4_400 },
-      { atMs: 1_000, usedMs: 4_410 },
+      { atMs: 1_000, usedMs: 4_420 },
     ]),
   ).toEqual([false, true, true]);
 });
@@ -58,6 +60,26 @@ test('other threads than before say nothing yet', async () => {
   ).toEqual([false, false, true]);
 });
 
+test('a thread that has ended takes its time with it, and the rest is counted from there', async () => {
+  expect(
+    await looks([
+      { atMs: 0, usedMs: 9_000 },
+      { atMs: 500, usedMs: 400 },
+      { atMs: 1_000, usedMs: 700 },
+    ]),
+  ).toEqual([false, false, true]);
+});
+
+test('a long wait before it does not weigh on what works again', async () => {
+  expect(
+    await looks([
+      { atMs: 0, usedMs: 100 },
+      { atMs: 600_000, usedMs: 100 },
+      { atMs: 600_500, usedMs: 120 },
+    ]),
+  ).toEqual([false, false, true]);
+});
+
 test('where nothing can be known nothing is claimed', async () => {
   expect(
     await looks([
@@ -65,6 +87,9 @@ test('where nothing can be known nothing is claimed', async () => {
       { atMs: 500, usedMs: 100 },
       { atMs: 1_000, usedMs: null },
       { atMs: 1_500, usedMs: 900 },
+      { atMs: 2_000, usedMs: 1_200, threads: FAILS },
+      { atMs: 2_500, usedMs: 1_500 },
+      { atMs: 3_000, usedMs: 1_800 },
     ]),
-  ).toEqual([false, false, false, false]);
+  ).toEqual([false, false, false, false, false, false, true]);
 });

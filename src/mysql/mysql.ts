@@ -45,10 +45,15 @@ const SESSIONS = `SELECT p.ID AS id, IF(t.THREAD_ID IS NULL, p.USER, '${EVENT_WO
   FROM performance_schema.processlist p LEFT JOIN performance_schema.threads t
   ON t.PROCESSLIST_ID = p.ID AND t.NAME = 'thread/sql/event_worker'`;
 
-/** Threads are instrumented by either name, by version. */
-const appliers = (connectionId: number): string => `SELECT THREAD_OS_ID AS thread FROM performance_schema.threads
-  WHERE NAME IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker')
-  OR PROCESSLIST_ID = ${connectionId} ORDER BY THREAD_OS_ID`;
+/** An index is built by InnoDB's own threads, while the one that asked for it waits; a client's COUNT(*) is read by such, too. */
+const appliers = (connectionId: number): string => {
+  const applies = `(NAME IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker')
+    OR (PROCESSLIST_ID = ${connectionId} AND PROCESSLIST_COMMAND <> 'Sleep'))`;
+  return `SELECT THREAD_OS_ID AS thread FROM performance_schema.threads WHERE ${applies}
+    OR (NAME IN ('thread/innodb/ddl_thread', 'thread/innodb/parallel_read_thread') AND EXISTS
+      (SELECT 1 FROM performance_schema.threads WHERE ${applies} AND PROCESSLIST_STATE LIKE '%alter%'))
+    ORDER BY THREAD_OS_ID`;
+};
 
 const loadOf = ({ workers }: Dialect): string => `SELECT @@global.${workers} AS workers,
   (SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker

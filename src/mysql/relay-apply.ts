@@ -7,12 +7,12 @@
 
 import { dirname, join } from 'node:path';
 import { differencePosition } from '../core/position.js';
-import { watchApplying } from './applying.js';
+import { LOOK_WITHIN_MS, watchApplying } from './applying.js';
 import { DatabaseError } from './errors.js';
 import { type RelayLogs, text } from './flavour.js';
 import { type Applier, endApplier, startApplier, withLargestPackets } from './salvage-apply.js';
 import { printLogs } from './salvage-print.js';
-import { askAside, askCommand, type StepContext } from './step.js';
+import { askAside, askCommand, DEFAULT_STALL_MS, type StepContext } from './step.js';
 
 /**
  * Both threads of the channel must be stopped, and stay so. What a crash has torn off at the end is no transaction; whether
@@ -54,7 +54,7 @@ const feed = async (context: StepContext, { stored, files, start, stallMs }: Fee
   const watching = new AbortController();
   const watched = watchApplying({
     flavour,
-    ask: askAside(context),
+    ask: askAside(context, LOOK_WITHIN_MS),
     target: stored,
     applier: () => applier,
     cpuMs,
@@ -62,18 +62,22 @@ const feed = async (context: StepContext, { stored, files, start, stallMs }: Fee
     signal: watching.signal,
     progress: (text) => context.progress(`relay logs: ${text}`),
   });
+  let problem: string;
+  let whole = false;
   try {
     applier = await startApplier({ ...login, stallMs, signal, words });
-    const { write } = applier;
-    const { problem, cut } = await printLogs({ program: words.binlogProgram, args, stallMs, signal }, write);
-    if (cut) await endApplier(applier, { session: command, flavour });
-    else await applier.finish();
-    return problem;
+    const job = { program: words.binlogProgram, args, stallMs: DEFAULT_STALL_MS, signal };
+    const printed = await printLogs(job, applier.write);
+    problem = printed.problem;
+    if (!printed.cut) await applier.finish();
+    whole = !printed.cut;
   } catch (error) {
-    if (applier !== undefined) await endApplier(applier, { session: command, flavour });
-    return error instanceof Error ? error.message : String(error);
+    problem = error instanceof Error ? error.message : String(error);
   } finally {
+    // A rollback is no progress.
     watching.abort();
     await watched;
   }
+  if (!whole && applier !== undefined) await endApplier(applier, { session: command, flavour });
+  return problem;
 };

@@ -105,11 +105,11 @@ describe.each(EVERY_KIND)('$title', (kind) => {
 
     test('a transaction that takes longer than the stall is waited for, since the applier is at work', async () => {
       const { active, standby } = await startPair(cleanup, kind);
-      const stallMs = 500;
+      const stallMs = 1_500;
       const two = watch(cleanup, standby, { stallMs });
       two.database.start();
       await eventually(() => two.reports.some((report) => report.state === 'ok'));
-      await active.sql(await longStatement(active, 8 * stallMs));
+      await active.sql(await longStatement(active, 4 * stallMs));
       await eventually(async () => containsPosition(await standby.received(), await active.position()));
       const startedMs = performance.now();
       const told: string[] = [];

@@ -15,7 +15,7 @@ import { PROMPT_MS } from './step.js';
 export interface Applier {
   /** The server's id of the client's connection, once it has logged in; 0 before. */
   readonly connectionId: number;
-  /** How much of what was written the client has read. */
+  /** How much of what was written is out of our hands; the client has read it but for what fits into a pipe. */
   readonly takenBytes: number;
   /** The server is seen at work on what it has: the stall is counted anew. */
   moved(): void;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
 import { containsPosition, differencePosition } from '../core/position.js';
 import type { Position } from '../core/types.js';
-import { watchApplying } from './applying.js';
+import { LOOK_WITHIN_MS, watchApplying } from './applying.js';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import type { Database } from './database.js';
@@ -172,7 +172,7 @@ const receive = async (
     progress(`salvage: ${note.transactions} transactions to fetch (${note.missing})`);
     watched = watchApplying({
       flavour: link.flavour,
-      ask: (sql) => link.session.query(sql, PROMPT_MS),
+      ask: (sql) => link.session.query(sql, LOOK_WITHIN_MS),
       target: note.position,
       applier: () => applier,
       cpuMs: options.database.cpuMs,

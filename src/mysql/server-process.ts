@@ -13,7 +13,7 @@ export interface ServerProcess {
   readonly ended: () => number | null;
   /** `killed`: by us, and not gone yet. */
   readonly state: () => 'unknown' | 'runs' | 'killed' | 'ended';
-  /** Of threads of the process that was learnt, by their ids in the operating system; null also where one has ended. */
+  /** Of threads of the process that was learnt, by their ids in the operating system; those that have ended count nothing. */
   readonly cpuMs: CpuMs;
   /** SIGKILL to the process that was learnt, if it is still the same one. Answers what was done, or why nothing was. */
   readonly kill: () => { readonly killed: boolean; readonly detail: string };
@@ -63,13 +63,12 @@ export const createServerProcess = (): ServerProcess => {
     },
     cpuMs: (threads) => {
       if (known === null || hasEnded(known)) return null;
-      let usedMs = 0;
-      for (const thread of threads) {
-        const fields = fieldsOf(`${known.pid}/task/${thread}`);
-        if (fields === null) return null;
-        usedMs += (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_MS;
-      }
-      return usedMs;
+      const { pid } = known;
+      const ofThread = (thread: number): number => {
+        const fields = fieldsOf(`${pid}/task/${thread}`);
+        return fields === null ? 0 : (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_MS;
+      };
+      return threads.reduce((usedMs, thread) => usedMs + ofThread(thread), 0);
     },
     kill: () => {
       if (!known) return { killed: false, detail: 'its process is not known on this host' };

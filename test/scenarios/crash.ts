@@ -16,7 +16,7 @@ const QUIET_MS = 300;
 const LARGE_MB = 120;
 const HALF_BYTES = 3_000_000;
 /** Far less than a server is at work on it without anything else to show; a salvage is to go on all the same. */
-const CATCH_UP_TIMEOUT_MS = 3_000;
+const CATCH_UP_TIMEOUT_MS = 5_000;
 /** MySQL alone would wait for a minute (decision 66). */
 const HALF_GIVEN_UP_MS = 30_000;
 /** Long enough for a move back to show, were there one: several check intervals and leases. */
