@@ -42,9 +42,12 @@ const SEMI_SYNC_STATUS = `SHOW GLOBAL STATUS WHERE Variable_name IN
 const SESSIONS = `SELECT ID AS id, IF(USER = 'event_scheduler' AND COMMAND <> 'Daemon', '${EVENT_WORKER}', USER) AS user, HOST AS host, COMMAND AS command, IFNULL(STATE, '') AS state,
   TIME AS seconds, IFNULL(LEFT(INFO, 200), '') AS statement FROM information_schema.PROCESSLIST`;
 
-/** In a pool of threads one that sleeps keeps the number of a thread that others use. */
+/**
+ * A large statement is still being received while its connection "sleeps". In a pool of threads, though, one that sleeps keeps
+ * the number of a thread that others use.
+ */
 const appliers = (connectionId: number): string => `SELECT TID AS thread FROM information_schema.PROCESSLIST
-  WHERE COMMAND IN ('Slave_SQL', 'Slave_worker') OR (ID = ${connectionId} AND COMMAND <> 'Sleep') ORDER BY TID`;
+  WHERE COMMAND IN ('Slave_SQL', 'Slave_worker') OR (ID = ${connectionId} AND (COMMAND <> 'Sleep' OR @@global.thread_handling <> 'pool-of-threads')) ORDER BY TID`;
 
 /** The list of sessions is gone through only where there are workers to look for. */
 const LOAD = `SELECT @@global.slave_parallel_threads AS workers,

@@ -48,7 +48,7 @@ const SESSIONS = `SELECT p.ID AS id, IF(t.THREAD_ID IS NULL, p.USER, '${EVENT_WO
 /** An index is built by InnoDB's own threads, while the one that asked for it waits; a client's COUNT(*) is read by such, too. */
 const appliers = (connectionId: number): string => {
   const applies = `(NAME IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker')
-    OR (PROCESSLIST_ID = ${connectionId} AND PROCESSLIST_COMMAND <> 'Sleep'))`;
+    OR PROCESSLIST_ID = ${connectionId})`;
   return `SELECT THREAD_OS_ID AS thread FROM performance_schema.threads WHERE ${applies}
     OR (NAME IN ('thread/innodb/ddl_thread', 'thread/innodb/parallel_read_thread') AND EXISTS
       (SELECT 1 FROM performance_schema.threads WHERE ${applies} AND PROCESSLIST_STATE LIKE '%alter%'))
