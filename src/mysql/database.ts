@@ -79,6 +79,7 @@ export interface Database {
   reconfigure(settings: DatabaseSettings): void;
   /** What is known of the server's process on this host. */
   serverState(): ReturnType<ServerProcess['state']>;
+  /** Of the server's threads, where its process runs on this host. */
   readonly cpuMs: CpuMs;
   /** Family and version as the server told them last; empty: not known yet. */
   version(): string;

@@ -177,7 +177,10 @@ const ensureApplies = async (
   return true;
 };
 
-/** Wait until the position contains what `target` says, as long as it moves, or the applier is at work on a large one. Answers what was seen then. */
+/**
+ * Wait until the position contains what `target` says, as long as it moves or the applier is at work (decision 67). Answers
+ * what was seen then.
+ */
 const waitFor = async (
   context: StepContext,
   target: (status: ReplicaStatus) => Position,

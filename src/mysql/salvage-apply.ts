@@ -113,11 +113,10 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
         then();
       };
       const onAbort = () => settle(() => reject(new Error('it was given up')));
-      const onStalled = () => {
+      const timer = setTimeout(() => {
         const why = `the server took nothing for ${stallMs} ms; is its disk full, or does it wait for a lock?`;
         settle(() => reject(new Error(why)));
-      };
-      const timer = setTimeout(onStalled, stallMs);
+      }, stallMs);
       if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
       interrupt = (error) => settle(() => reject(error));

@@ -26,6 +26,7 @@ export interface StepContext {
   readonly receiverStopping: Promise<unknown> | null;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
+  /** Of the server's threads, where its process runs on this host. */
   readonly cpuMs: CpuMs;
   progress(text: string): void;
   /** `command` stays busy with this work after the step's end; the next step gets another session. */
