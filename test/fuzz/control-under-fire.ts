@@ -80,7 +80,8 @@ export const watchConnections = (): Connections => {
   const onSocket = (message: unknown): void => {
     const { socket } = message as { readonly socket: Socket };
     sockets.add(socket);
-    most = Math.max(most, sockets.size);
+    // A place is free again as soon as its socket is destroyed, a moment before it tells.
+    most = Math.max(most, [...sockets].filter(({ destroyed }) => !destroyed).length);
     socket.once('close', () => sockets.delete(socket));
   };
   subscribe('net.server.socket', onSocket);

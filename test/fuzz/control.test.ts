@@ -289,7 +289,6 @@ const MANNERS = {
 it('no client keeps a place for long, whatever it leaves undone', TIMEOUT, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'vipd-fuzz-'));
   const path = join(directory, 'c.sock');
-  const connections = watchConnections();
   // More than the kernel takes for a client that does not read, less than what cuts it off at once, and after its end.
   const handle: ControlServerOptions['handle'] = (_asked, reply) =>
     void setTimeout(() => reply.done(true, 'x'.repeat(1_000_000)), 5);
@@ -301,6 +300,7 @@ it('no client keeps a place for long, whatever it leaves undone', TIMEOUT, async
   try {
     await fc.assert(
       fc.asyncProperty(manners, async (drawn) => {
+        const connections = watchConnections();
         const clients = drawn.map((manner) => {
           const socket = createConnection({ path, allowHalfOpen: true });
           socket.on('error', () => undefined).once('connect', () => MANNERS[manner](socket));
@@ -314,13 +314,13 @@ it('no client keeps a place for long, whatever it leaves undone', TIMEOUT, async
         } finally {
           for (const socket of clients) socket.destroy();
           connections.cutAll();
+          connections.stop();
         }
       }),
       hangingBudget(3),
     );
   } finally {
     await server.close();
-    connections.stop();
     rmSync(directory, { recursive: true });
   }
 });
