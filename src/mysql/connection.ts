@@ -139,7 +139,7 @@ const login = (
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('connect', () => onAccepted?.());
     const timer = afterReading(deadlineMs, () =>
-      fail(new DatabaseError('hanging', 0, `${attempted}: no answer within ${deadlineMs} ms`)),
+      fail(new DatabaseError('hanging', 0, `${attempted}: no answer within ${Math.round(deadlineMs)} ms`)),
     );
     let connection: Connection;
     try {
@@ -222,7 +222,8 @@ const makeSession = (connection: Connection, socket: Socket): Session => {
         if (settle()) reject(asDatabaseError(error, name));
       };
       const timer = afterReading(deadlineMs, () => {
-        if (pending.has(fail)) end(new DatabaseError('hanging', 0, `${name}: no answer within ${deadlineMs} ms`));
+        if (pending.has(fail))
+          end(new DatabaseError('hanging', 0, `${name}: no answer within ${Math.round(deadlineMs)} ms`));
       });
       pending.add(fail);
       connection.query(sql, (error: unknown, rows: unknown) => {

@@ -137,15 +137,13 @@ const stopReceiver = async (context: StepContext): Promise<Stopping> => {
   const work = askPatiently(context, flavour.stopReceiver, REPLICA_CONTROL_MS);
   // It may fail while nobody waits for it; whoever needs it awaits `work`.
   work.catch(() => undefined);
-  const graceUntilMs = context.nowMs() + RECEIVER_GRACE_MS;
-  const pauseMs = context.sourceSilent ? SILENT_GRACE_MS : RECEIVER_GRACE_MS;
+  let pauseMs = context.sourceSilent ? SILENT_GRACE_MS : RECEIVER_GRACE_MS;
   for (;;) {
     if (await Promise.race([work.then(() => true), sleep(pauseMs, false)])) return STOPPED;
     if (await isUnderWay(context)) return { pending: true, work };
-    if (context.nowMs() >= graceUntilMs) break;
+    // A busy server takes it up late, and would have a promotion wait for the source after all.
+    pauseMs = LOOK_AGAIN_MS;
   }
-  await work;
-  return STOPPED;
 };
 
 /** An earlier step may have told it, ahead of the promotion: another STOP would only queue up behind the first. */
