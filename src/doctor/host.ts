@@ -78,7 +78,7 @@ export const checkNftables = ({ config }: Subject): readonly Finding[] => {
     return [ok('nftables', tried, 'the kernel took them')];
   } catch (cause) {
     const remedy =
-      'install nftables and libnftables1, and see that the kernel has nf_tables; without them, guard: address';
+      'install nftables and libnftables1, and see that the kernel has nf_tables with fib and ct; without them, guard: address';
     return [fault('nftables', tried, messageOf(cause), remedy)];
   }
 };
