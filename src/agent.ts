@@ -16,6 +16,7 @@ import { leave } from './agent/leave.js';
 import { createLongPositions, POSITION } from './agent/long-positions.js';
 import { createLookAhead } from './agent/look-ahead.js';
 import { createLoop } from './agent/loop.js';
+import { createPeerChannel } from './agent/peer-channel.js';
 import { createPeerDatabase } from './agent/peer-database.js';
 import { createReloader } from './agent/reload.js';
 import { createServing } from './agent/serving.js';
@@ -208,11 +209,17 @@ export const createAgent = (options: AgentOptions): Agent => {
   });
 
   const peerDatabase = createPeerDatabase(() => inForce, boottimeMs);
+  const peerChannel = createPeerChannel({
+    arrivals: async (withinMs) => (await database?.arrivals(withinMs)) ?? '',
+    isNeeded: () => inForce.config.witnesses.length === 0,
+    now: boottimeMs,
+  });
   const lookAhead = createLookAhead({
     leaseMs: core.leaseMs,
     state: () => loop.state(),
     probe: address.probe,
     peerDatabase,
+    peerChannel,
     askSalvage: () => askSalvage(),
   });
 
@@ -471,7 +478,7 @@ export const createAgent = (options: AgentOptions): Agent => {
         fenceCommand:
           config.fence && createFenceCommand({ command: config.fence.command, facts: hookFacts, nowMs: boottimeMs }),
         salvage: salvage.salvage,
-        gatherEvidence: createEvidence(() => inForce, peerDatabase.shut, boottimeMs),
+        gatherEvidence: createEvidence(() => inForce, peerDatabase.shut, peerChannel.cameAgo, boottimeMs),
         peerMayServe: () => {
           const state = loop.state();
           return state !== null && mustShutPeer(state, boottimeMs());

@@ -39,6 +39,7 @@ const lookingAhead = (standing: Seen = {}) => {
     state: () => stateOf(standing),
     probe: { askAhead: note('link'), forget: note('link forgotten') },
     peerDatabase: { askAhead: note('server'), forget: note('server forgotten') },
+    peerChannel: { askAhead: note('replication'), forget: note('replication forgotten') },
     askSalvage: note('logs'),
   });
   return { lookAhead, asked };
@@ -61,11 +62,11 @@ describe('before a takeover on silence', () => {
     vi.advanceTimersByTime(190);
     expect(asked).toEqual([]);
     vi.advanceTimersByTime(20);
-    expect(asked).toEqual(['link', 'server']);
+    expect(asked).toEqual(['link', 'server', 'replication']);
     vi.advanceTimersByTime(10_000);
     lookAhead.settled(stateOf());
     lookAhead.settled(stateOf({ role: 'candidate', release: { term: 7, finalPosition: '' } }));
-    expect(asked).toEqual(['link', 'server']);
+    expect(asked).toEqual(['link', 'server', 'replication']);
   });
 
   it('what was found is forgotten when the peer is heard again, and asked anew in the next silence', () => {
@@ -74,9 +75,9 @@ describe('before a takeover on silence', () => {
     vi.advanceTimersByTime(LEASE_MS);
     lookAhead.heard();
     lookAhead.heard();
-    expect(asked.splice(0).slice(2)).toEqual(['link forgotten', 'server forgotten']);
+    expect(asked.splice(0).slice(3)).toEqual(['link forgotten', 'server forgotten', 'replication forgotten']);
     vi.advanceTimersByTime(LEASE_MS);
-    expect(asked).toEqual(['link', 'server']);
+    expect(asked).toEqual(['link', 'server', 'replication']);
   });
 
   it.each<[string, Seen]>([

@@ -2,6 +2,7 @@
 
 import type { NodeState } from '../core/state.js';
 import type { Millis, Term } from '../core/types.js';
+import type { PeerChannel } from './peer-channel.js';
 import type { PeerDatabase } from './peer-database.js';
 import type { VipProbe } from './probe.js';
 
@@ -10,6 +11,7 @@ export interface LookAheadOptions {
   readonly state: () => NodeState | null;
   readonly probe: Pick<VipProbe, 'askAhead' | 'forget'>;
   readonly peerDatabase: Pick<PeerDatabase, 'askAhead' | 'forget'>;
+  readonly peerChannel: Pick<PeerChannel, 'askAhead' | 'forget'>;
   /** How far the logs of the peer's dead server go. */
   readonly askSalvage: () => void;
 }
@@ -30,7 +32,7 @@ const leavesDeadServer = ({ peer }: NodeState): boolean =>
   peer.beat?.role === 'fencing' && peer.beat.health === 'failed';
 
 export const createLookAhead = (options: LookAheadOptions): LookAhead => {
-  const { leaseMs, probe, peerDatabase } = options;
+  const { leaseMs, probe, peerDatabase, peerChannel } = options;
   let silence: NodeJS.Timeout | undefined;
   let asked = false;
   let role: NodeState['role'] = 'starting';
@@ -43,6 +45,7 @@ export const createLookAhead = (options: LookAheadOptions): LookAhead => {
     asked = true;
     probe.askAhead();
     peerDatabase.askAhead();
+    peerChannel.askAhead();
   };
 
   return {
@@ -52,6 +55,7 @@ export const createLookAhead = (options: LookAheadOptions): LookAhead => {
         asked = false;
         probe.forget();
         peerDatabase.forget();
+        peerChannel.forget();
       }
       if (silence) silence.refresh();
       else silence = setTimeout(onSilence, leaseMs * SILENT_AFTER).unref();

@@ -104,7 +104,7 @@ const onPeerDatabase = (turn: Turn, found: Evidence): void => {
   }
   if (peerDatabase === 'refuses') {
     set(turn, { evidence: { ...base, verdict: 'peer-alive' } });
-    const why = `the agent of ${config.peer} is silent, but its database answers and is not known to be read-only`;
+    const why = `the agent of ${config.peer} is silent, but its database lives and is not known to be read-only`;
     return hold(turn, 'peer-alive', `${why}: ${detail}`);
   }
   unhold(turn, 'peer-alive');

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Step } from '../core/effect.js';
 import type { Outcome } from '../core/event.js';
-import type { DatabaseReport } from '../core/types.js';
+import type { DatabaseReport, Millis } from '../core/types.js';
 import type { CpuMs } from './at-work.js';
 import type { Credentials } from './credentials.js';
 import { demote, preflight } from './demote.js';
@@ -73,6 +73,8 @@ export interface Database {
   lastReport(): DatabaseReport | undefined;
   /** Where lag comes from, and how long it would take to apply what is received; undefined: nothing was read yet. */
   lagSources(): Promise<LagSources | undefined>;
+  /** A word that changes with every event and heartbeat that the channel's receiver gets. @throws DatabaseError */
+  arrivals(withinMs: Millis): Promise<string>;
   /** What is wrong with the events of an active: `problem` for people, empty for nothing, until it is acknowledged. */
   readonly events: Pick<EventKeeper, 'problem' | 'acknowledge'>;
   /** Other settings from now on. With another login every connection is opened anew, once no step is under way on it. */
@@ -324,6 +326,10 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     },
     lastReport: () => probe.lastReport,
     lagSources: probe.lagSources,
+    arrivals: async (withinMs) => {
+      const { session, flavour } = await links.get('load', withinMs);
+      return flavour.readArrivals((sql) => session.query(sql, withinMs));
+    },
     events: keeper,
     serverState: serverProcess.state,
     cpuMs: serverProcess.cpuMs,

@@ -128,6 +128,8 @@ export interface Flavour {
   readPosition(ask: Ask): Promise<Position>;
   /** One statement. */
   readLoad(ask: Ask): Promise<ServerLoad>;
+  /** A word that changes with every event and heartbeat that the channel's receiver gets. */
+  readArrivals(ask: Ask): Promise<string>;
   readReadOnly(ask: Ask): Promise<boolean>;
   /** Read-only at its strongest: nobody may write but replication. Under a weaker one privileged clients may. */
   readShut(ask: Ask): Promise<boolean>;

@@ -85,6 +85,7 @@ export const openMariadb = async (version: string, ask: Ask): Promise<Flavour> =
     readStatus,
     readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(LOAD))[0]),
+    readArrivals,
     readReadOnly: async (ask) => isReadOnly(text((await ask('SELECT @@global.read_only AS v'))[0], 'v')),
     readShut: async (ask) => {
       const value = text((await ask('SELECT @@global.read_only AS v'))[0], 'v');
@@ -177,6 +178,14 @@ const readStatus = async (ask: Ask): Promise<ServerStatus> => {
     semiSync: semiSync.get('rpl_semi_sync_master_status') === 'ON',
     semiSyncReplicas: Number(semiSync.get('rpl_semi_sync_master_clients') ?? 0),
   };
+};
+
+/** What has come of a transaction that is not whole yet counts as well. */
+const readArrivals = async (ask: Ask): Promise<string> => {
+  const [row] = await ask('SHOW SLAVE STATUS');
+  const heartbeats = byName(await ask(`SHOW GLOBAL STATUS LIKE 'Slave_received_heartbeats'`));
+  const place = ['Master_Log_File', 'Read_Master_Log_Pos'].map((column) => text(row, column));
+  return [...place, heartbeats.get('slave_received_heartbeats')].join(' ');
 };
 
 const channelOf = (row: Row, position: Position): Channel => {

@@ -129,6 +129,7 @@ export const openMysql = async (version: string, ask: Ask): Promise<Flavour> => 
     readStatus: (ask) => readStatus(ask, dialect, semiSyncRole),
     readPosition: async (ask) => (await readState(ask)).position,
     readLoad: async (ask) => toLoad((await ask(loadOf(dialect)))[0]),
+    readArrivals: async (ask) => text((await ask(ARRIVALS))[0], 'arrivals'),
     readReadOnly: async (ask) => (await readState(ask)).readOnly,
     readShut: async (ask) => number((await ask('SELECT @@global.super_read_only AS v'))[0], 'v') === 1,
     // super_read_only turns read_only on with it, and read_only=OFF turns both off (MySQL manual, super_read_only).
@@ -309,6 +310,11 @@ const COORDINATOR = `SELECT t.PROCESSLIST_ID AS id, c.PROCESSING_TRANSACTION AS 
   JOIN performance_schema.threads t USING (THREAD_ID)
   JOIN performance_schema.replication_connection_status r ON r.CHANNEL_NAME = c.CHANNEL_NAME AND r.SERVICE_STATE = 'OFF'
   WHERE c.PROCESSING_TRANSACTION <> ''`;
+
+/** Heartbeats are counted; of transactions the table has the times, that of one whose events still come too. */
+const ARRIVALS = `SELECT CONCAT_WS(' ', COUNT_RECEIVED_HEARTBEATS, QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP,
+    LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP) AS arrivals
+  FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = ''`;
 
 const findBlockers = async (ask: Ask, longTransactionSeconds: number): Promise<readonly Blocker[]> => {
   const sessions = (await ask(SESSIONS)).map(toSession);

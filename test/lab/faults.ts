@@ -3,8 +3,8 @@
 import { run } from './command.js';
 import { type HostName, on } from './topology.js';
 
-/** `heartbeat`: UDP 8694. `replication`: TCP 3306. `agents`: TCP 8695. */
-export type Traffic = 'all' | 'heartbeat' | 'replication' | 'agents';
+/** `heartbeat`: UDP 8694. `replication`: TCP 3306; `logins`: new connections to that. `agents`: TCP 8695. */
+export type Traffic = 'all' | 'heartbeat' | 'replication' | 'logins' | 'agents';
 
 export interface Cut {
   readonly traffic: Traffic;
@@ -20,6 +20,7 @@ const MATCH = {
   all: [''],
   heartbeat: ['udp dport 8694'],
   replication: ['tcp dport 3306', 'tcp sport 3306'],
+  logins: ['tcp dport 3306 tcp flags & (syn | ack) == syn'],
   agents: ['tcp dport 8695', 'tcp sport 8695'],
 } as const satisfies Record<Traffic, readonly string[]>;
 

@@ -43,6 +43,29 @@ const heartbeatsCut = async ({ lab, fault, active, standby, untilActive, goOn }:
   await lab.heal();
 };
 
+/** A server that cannot be made read-only from here, on a host that is seen to live. */
+const onlyReplicationGoesOn = async ({
+  lab,
+  fault,
+  active,
+  standby,
+  goOn,
+  untilWritesPass,
+  note,
+}: Stage): Promise<void> => {
+  await fault(`heartbeats and new connections cut between ${active} and ${standby}, replication goes on`, () =>
+    lab.cut([...bothWays('heartbeat', active, standby), ...bothWays('logins', active, standby)]),
+  );
+  await goOn(STEADY_MS);
+  const holds = (await lab.status(standby)).nodes.find((one) => one.self)?.holds ?? [];
+  const hold = holds.find(({ name }) => name === 'peer-alive');
+  if (!hold?.why.includes('replication from it brought something'))
+    throw new Error(`${standby} does not hold peer-alive`);
+  note(`${standby}: ${hold.why}`);
+  await untilWritesPass();
+  await lab.heal();
+};
+
 /** Neither can know whether the other lives, nor be told: who starts alone waits for the other, or for an operator. */
 const coldStartAlone = async (stage: Stage): Promise<void> => {
   const { lab, fault, active, standby, untilActive, goOn, note } = stage;
@@ -111,5 +134,12 @@ export const PAIRS_ALONE: readonly Scenario[] = [
     lab: WITHOUT_WITNESS,
     orphans: 'may be kept',
     run: coldStartAlone,
+  },
+  {
+    id: 'p7',
+    title: 'no witness: heartbeats and new connections cut, replication goes on',
+    outcome: 'the standby sees that the active lives: no move, writes go on',
+    lab: WITHOUT_WITNESS,
+    run: onlyReplicationGoesOn,
   },
 ];
