@@ -211,5 +211,23 @@ await inOwnNetwork('src/agent/address.lab.test.ts', () => {
       expect(connecting(V4)).toBe('silence');
       expect(connecting(V6)).toBe('silence');
     });
+
+    describe('new clients', () => {
+      it('are refused and let in again; where the kernel does not take it, it is told and tried again', async () => {
+        await hold();
+        holder.rejectNew(true);
+        expect(connecting(V4)).toBe('refused');
+        // Nothing of it is noticed here before this turn of the event loop is over: there are no such sets now.
+        here('nft', 'flush', 'ruleset');
+        holder.rejectNew(false);
+        expect(holder.state().guard).toMatchObject({ armed: false, detail: expect.stringContaining('refused') });
+        await waitFor(() => holder.state().guard.armed, 'the guard stands again and refuses nobody', PATIENCE_MS);
+        expect(connecting(V4)).toBe('connected');
+
+        here('nft', 'flush', 'ruleset');
+        holder.rejectNew(true);
+        await waitFor(() => connecting(V4) === 'refused' || connecting(V4), 'they are refused', PATIENCE_MS);
+      });
+    });
   });
 });

@@ -8,6 +8,7 @@ import { createGuard, type Guard } from '../net/guard.js';
 import { createSocketDestroyer } from '../net/sockets.js';
 import { createVips } from '../net/vip.js';
 import { createVipProbe, questionsFor, type VipProbe } from './probe.js';
+import { createRefusal } from './refusal.js';
 import { createLineLimit } from './tellings.js';
 import { createVipParts, linksOf, type VipParts } from './vip-parts.js';
 
@@ -35,7 +36,10 @@ export interface AddressHolder {
   readonly off: () => Promise<Outcome>;
   /** A renewed lease. False: the guard had shut already, and what it guarded must be fenced. */
   readonly renew: (leaseUntil: Instant) => boolean;
-  /** New connections are answered with a reset, those that stand go on: while a planned move shuts clients out. */
+  /**
+   * New connections are answered with a reset, those that stand go on: while a planned move shuts clients out. What the
+   * kernel does not take is tried again, and told in `state`.
+   */
   readonly rejectNew: (on: boolean) => void;
   /** Who answers for the VIPs? ok: nobody, or nobody any more but the peer. */
   readonly probe: VipProbe;
@@ -106,6 +110,14 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     const line = limit(name, text);
     if (line !== null) log(level, line);
   };
+
+  /** Without its tables in place there is nothing that refuses, and those made later do not. */
+  const refusal = createRefusal({
+    refuse: (on) => {
+      if (guardReady) guard?.rejectNew(on);
+    },
+    log: (level, text) => (level === 'info' ? log(level, text) : logOften(level, 'refusal', text)),
+  });
 
   /** A restored address is announced again: somebody may have heard otherwise meanwhile. */
   const putBack = async (address: string): Promise<void> => {
@@ -210,6 +222,12 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     return refreshError === '' ? { armed: true, detail } : { armed: false, detail: refreshError };
   };
 
+  const guardState = (): AddressState['guard'] => {
+    const refused = refusal.problem();
+    if (refused !== '') return { armed: false, detail: `new clients may still be refused: ${refused}` };
+    return { armed: guardReady && (!holding || (guard?.holds() ?? false)), detail: guardDetail };
+  };
+
   const changeGuard = (vips: readonly Vip[]): void => {
     if (guard && !guard.change(vips)) log('error', 'the lease was too short to keep the guard open; it is shut');
   };
@@ -301,13 +319,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       return true;
     },
 
-    rejectNew: (on) => {
-      try {
-        if (guardReady) guard?.rejectNew(on);
-      } catch (cause) {
-        log('warn', messageOf(cause));
-      }
-    },
+    rejectNew: refusal.set,
 
     probe: createVipProbe({ vips: () => parts.configured, now, link }),
 
@@ -316,7 +328,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
       since,
       announcedAt,
       error,
-      guard: { armed: guardReady && (!holding || (guard?.holds() ?? false)), detail: guardDetail },
+      guard: guardState(),
       lifetimes: lifetimes(),
     }),
 
@@ -359,6 +371,7 @@ export const createAddressHolder = (options: AddressOptions): AddressHolder => {
     close: () => {
       if (reopen) clearTimeout(reopen);
       if (guardRetry) clearTimeout(guardRetry);
+      refusal.close();
       parts.close();
       guard?.close();
     },

@@ -198,7 +198,7 @@ const protection: readonly Metric[] = [
   ),
   gauge(
     'vipd_guard_armed',
-    '1 while this layer of the guard would shut the VIP without the agent.',
+    '1 while this layer of the guard would shut the VIP without the agent, and keeps out no client whom it should let in.',
     ({ report }) =>
       labelled(
         'layer',

@@ -170,7 +170,10 @@ export interface Protection {
 
 export interface GuardLayer {
   readonly name: 'nftables' | 'address';
-  /** On the active: would shut the VIP at the lease's end. On a standby: proven to work here, and shut. */
+  /**
+   * On the active: would shut the VIP at the lease's end. On a standby: proven to work here, and shut. On both: no client whom
+   * a planned move shut out is refused any longer than that wants it.
+   */
   readonly armed: boolean;
   readonly detail: string;
 }
