@@ -66,14 +66,14 @@ inSandbox('test/survival/network.lab.test.ts', () => {
       owner = undefined;
     });
 
-    /** A table that another process owns (nft(8), flags owner) cannot be changed by the agent. */
+    /** A table that another process owns (nft(8), flags owner) cannot be changed by the agent; what there was goes with it. */
     const occupyTable = async (node: NodeName): Promise<void> => {
       const [command = '', ...args] = [...on(node), 'nft', '-i'];
       owner = spawn(command, args, { stdio: ['pipe', 'ignore', 'ignore'] });
-      owner.stdin?.write(`add table inet vipd_${GROUP} { flags owner; }\n`);
+      owner.stdin?.write(`flush ruleset; add table inet vipd_${GROUP} { flags owner; }\n`);
       await waitFor(
-        async () => (await lab.exec(node, ['nft', 'list', 'tables'])).stdout.includes(`vipd_${GROUP}`),
-        'the table is there',
+        async () => (await lab.exec(node, ['nft', 'list', 'tables'])).stdout.trim() === `table inet vipd_${GROUP}`,
+        'that table alone is there',
         PATIENCE_MS,
       );
     };
@@ -86,6 +86,20 @@ inSandbox('test/survival/network.lab.test.ts', () => {
       await untilUnfit(lab, 'db1', /guard/);
       const { protection } = await lab.status('db1');
       expect(protection.guard.find(({ name }) => name === 'nftables')).toMatchObject({ armed: false });
+    });
+
+    it('again, after another hand took it from the node that serves, moves the VIP; and that node becomes fit again', async () => {
+      startAll(lab);
+      await untilPair(lab);
+      const active = await activeNode(lab);
+      await occupyTable(active);
+      await untilSaid(lab.agent[active], /the guard cannot be used, so this node will not be active: /);
+      await untilActive(lab, peerOf(active));
+      expect(await holdsVip(lab, active)).toBe(false);
+      await untilUnfit(lab, active, /guard/);
+      owner?.kill('SIGKILL');
+      await untilPair(lab);
+      expect(await activeNode(lab)).toBe(peerOf(active));
     });
 
     it('and is put in place as soon as it can be', async () => {
