@@ -5,6 +5,7 @@ import type { Command } from '../../src/core/event.js';
 import type { Message, Role } from '../../src/core/message.js';
 import type { NodeState } from '../../src/core/state.js';
 import type { VoterRecord } from '../../src/core/types.js';
+import { type Crash, noteCrash, type Salvage } from './crashes.js';
 import { checkDisplaced } from './displaced.js';
 import {
   createSplit,
@@ -46,6 +47,7 @@ export type ViolationName =
   | 'sync-write-lost'
   | 'switchover-lost-writes'
   | 'loss-above-limit'
+  | 'crash-lost-writes'
   | 'served-behind'
   | 'displaced'
   | 'passes-without-role'
@@ -91,6 +93,9 @@ export interface Ledger {
   handedOffTerm: number;
   /** The newest term whose owner's database another hand opened in the middle of a planned move. */
   openedTerm: number;
+  /** The newest term that ended because its database had failed, and the newest salvage. */
+  crash: Crash | null;
+  salvage: Salvage | null;
   /** Hosts on which the last statement of a killed agent made the database read-only, however much later. */
   readonly shutByTheDead: Set<string>;
   /** By host. */
@@ -142,6 +147,8 @@ export const createLedger = (): Ledger => ({
   inSync: [false, false],
   handedOffTerm: 0,
   openedTerm: 0,
+  crash: null,
+  salvage: null,
   shutByTheDead: new Set(),
   terms: new Map(),
   asked: new Set(),
@@ -217,7 +224,10 @@ export const observe = (world: World, host: Host, agent: Agent, before: NodeStat
   if (owner && !wonAlone && owner.leaseUntil > (before?.owner?.leaseUntil ?? 0))
     checkBacked(world, host, owner.leaseUntil, owner.term);
   if (owner?.served) ledger.inSync[host.index] = owner.sync;
-  if (state.role !== before?.role) observeRole(world, state, before);
+  if (state.role !== before?.role) {
+    observeRole(world, state, before);
+    noteCrash(world, agent, before);
+  }
   if (before && !SERVING.includes(before.role) && before.fencing === null) checkShut(world, host, before.role);
 };
 

@@ -1,5 +1,6 @@
 /** What clients were told is committed, and whether whoever takes over has it. */
 
+import { couldBeSalvaged, hasFailedToSalvage } from './crashes.js';
 import { type Acknowledged, type Served, violation } from './ledger.js';
 import { isOpenedByHand, isPair } from './split.js';
 import { type Agent, type Host, isTainted, otherNode, type World } from './world.js';
@@ -51,7 +52,7 @@ export const observeServing = (world: World, host: Host, agent: Agent): void => 
       'served-behind',
       `${host.name} serves term ${term} with data of term ${dataTerm}, after term ${before.term} served`,
     );
-  weighLoss(world, host, acceptLoss);
+  weighLoss(world, host, term, acceptLoss);
   ledger.served = { index: host.index, term, from: host.server?.committed[host.index] ?? 0, before };
 };
 
@@ -62,7 +63,7 @@ const lastWithCommits = (world: World, served: Served | null): Served | null => 
   return now > served.from ? served : served.before;
 };
 
-const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
+const weighLoss = (world: World, host: Host, term: number, acceptLoss: boolean): void => {
   const { ledger } = world;
   const committed = host.server?.committed ?? [0, 0];
   const isLost = (write: Acknowledged): boolean => write.sequence > committed[write.origin];
@@ -86,6 +87,13 @@ const weighLoss = (world: World, host: Host, acceptLoss: boolean): void => {
   // what is given up then is weighed and told, as after a death.
   if (ledger.handedOffTerm === ledger.served.term && ledger.openedTerm !== ledger.served.term)
     return violation(world, 'switchover-lost-writes', `${which} by a planned move`);
+  const failed = hasFailedToSalvage(world, term);
+  if (couldBeSalvaged(world, host) && !(failed && world.settings.maxLossMs === 'any'))
+    return violation(
+      world,
+      'crash-lost-writes',
+      `${which} after a crash of its server, ${failed ? 'and the salvage failed' : 'whose agent could have shipped them'}`,
+    );
   if (stoodStillSince(world, host, first.at)) return;
   const { maxLossMs, intervalMs } = world.settings;
   const span = last.at - first.at;

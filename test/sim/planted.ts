@@ -210,6 +210,22 @@ export const PLANTED: readonly PlantedFault[] = [
     patches: [patch('promotion.js', '|| lossMs <= config.maxLossMs', '|| lossMs >= 0')],
   },
   {
+    name: 'salvage left out',
+    rule: 'mysql.md, Promotion 3b',
+    patches: [patch('promotion.js', 'if (worthSalvaging(turn))', 'if (false)')],
+  },
+  {
+    name: 'nothing taken to be missing without a salvage',
+    rule: 'mysql.md, Promotion 3b',
+    patches: [
+      patch(
+        'promotion.js',
+        'if (worthSalvaging(turn))\n        return startSalvage(turn, position);',
+        "if (worthSalvaging(turn))\n        return onSalvaged(turn, turn.s.promotion, { ok: true, detail: '' });",
+      ),
+    ],
+  },
+  {
     name: 'address promise as short as the lease',
     rule: 'The guard (guard: address)',
     patches: [patch('timing.js', 'keptLease(addressLifetimeSeconds(leaseMs) * 1_000 + ADDRESS_LATE_MS)', '0')],

@@ -3,6 +3,7 @@
 import type { Step } from '../../src/core/effect.js';
 import type { Outcome } from '../../src/core/event.js';
 import { deliver } from './agent.js';
+import { noteSalvageAsked, noteSalvaged } from './crashes.js';
 import { acknowledge, killServer } from './database.js';
 import { gatherEvidence } from './evidence.js';
 import { addAddress, openGuard } from './kernel.js';
@@ -40,6 +41,7 @@ export const runStep = (world: World, host: Host, agent: Agent, id: number, step
     case 'gather-evidence':
       return gatherEvidence(world, host, agent, id, step.fencePeer, answer);
     default:
+      if (step.name === 'salvage') noteSalvageAsked(world, agent);
       agent.steps.push({ id, start: () => runDatabase(world, host, agent, id, step, answer) });
       return nextStep(agent);
   }
@@ -159,7 +161,10 @@ const runDatabase = (
   if (!server) return;
   const end = (outcome: Outcome): void => {
     agent.stepRunning = false;
-    if (!agent.cancelled.has(id)) answer(outcome);
+    if (!agent.cancelled.has(id)) {
+      if (step.name === 'salvage') noteSalvaged(world, outcome.ok);
+      answer(outcome);
+    }
     nextStep(agent);
   };
   const began = world.now;
