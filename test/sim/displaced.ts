@@ -34,11 +34,17 @@ export const checkDisplaced = (world: World, host: Host, cause: string, text: st
 };
 
 const isJustified = (world: World, host: Host, cause: string): boolean => {
-  const lately = (kinds: readonly Fault['kind'][]): boolean =>
+  const lately = (kinds: readonly Fault['kind'][], matches: (fault: Fault) => boolean = () => true): boolean =>
     world.plan.faults.some(
       (fault) =>
-        kinds.includes(fault.kind) && fault.at <= world.now && fault.at + fault.forMs + AFTERMATH_MS >= world.now,
+        kinds.includes(fault.kind) &&
+        matches(fault) &&
+        fault.at <= world.now &&
+        fault.at + fault.forMs + AFTERMATH_MS >= world.now,
     );
+  // What happened to the other node explains nothing here.
+  const here = (kinds: readonly Fault['kind'][]): boolean =>
+    lately(kinds, (fault) => 'host' in fault && fault.host === host.name);
   const wasFenced = world.now - (world.ledger.split.fencedAt.get(host.name) ?? Number.NEGATIVE_INFINITY) < AFTERMATH_MS;
   const commanded = world.now - world.ledger.lastCommandAt < OPERATOR_MS;
   switch (cause) {
@@ -50,30 +56,30 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
         world.ledger.split.alone.size > 0
       );
     case 'lease-lost':
-      return lately(LEASE_FAULTS) || commanded || world.settings.shortPromises;
+      return lately(LEASE_FAULTS) || world.settings.shortPromises;
     case 'database-failed':
-      return wasFenced || lately(['mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'made-read-only']);
+      return wasFenced || here(['mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'made-read-only']);
     case 'link-down':
-      return lately(['link-down']);
+      return here(['link-down']);
     case 'vip-failed':
-      return lately(['vip-lost', 'agent-stop', 'machine-freeze', 'vip-stuck', ...LEASE_FAULTS]);
+      return here(['vip-lost', 'vip-stuck']) || lately(LEASE_FAULTS);
     case 'check-failed':
       // It serves nobody while its database is read-only, and hands off as soon as there is a standby to hand off to.
       return (
         host.server?.readOnly === true ||
-        lately(['check-fails', 'made-read-only', 'mysqld-kill', 'steps-slow', 'steps-fail'])
+        here(['check-fails', 'made-read-only', 'mysqld-kill', 'steps-slow', 'steps-fail'])
       );
     case 'made-read-only':
       // A server that is started anew is read-only (my.cnf).
       return (
-        wasFenced || lately(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
+        wasFenced || here(['made-read-only', 'mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'steps-fail'])
       );
     case 'undo-failed':
       return (
-        commanded || lately(['check-fails', 'made-read-only', 'steps-fail', 'steps-slow', 'mysqld-kill', 'mysqld-hang'])
+        commanded || here(['check-fails', 'made-read-only', 'steps-fail', 'steps-slow', 'mysqld-kill', 'mysqld-hang'])
       );
     default:
-      return commanded || lately(['check-fails', 'mysqld-kill']);
+      return commanded || here(['check-fails', 'mysqld-kill']);
   }
 };
 

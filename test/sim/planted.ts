@@ -1,30 +1,6 @@
 /** Faults planted in a copy of the compiled core, one at a time: each must be found, or the simulator proves nothing. */
 
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Core, loadCore, realCore } from './core.js';
-import type { GuardFault } from './kernel.js';
-
-/** `find` must occur exactly once in `file` of the compiled core. */
-export interface Patch {
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
-
-export interface PlantedFault {
-  readonly name: string;
-  /** Which rule of protocol.md it breaks. */
-  readonly rule: string;
-  readonly patches: readonly Patch[];
-  /** The guard is of the shell, and of the world here. */
-  readonly guardFault?: GuardFault;
-  /** Where it is rare: a seed that finds it, for the standing test to begin with. It may not once core or simulator changed. */
-  readonly from?: number;
-}
-
-const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
+import { type PlantedFault, patch } from './plant.js';
 
 export const PLANTED: readonly PlantedFault[] = [
   {
@@ -211,11 +187,13 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'salvage left out',
+    by: 'crash-lost-writes',
     rule: 'mysql.md, Promotion 3b',
     patches: [patch('promotion.js', 'if (worthSalvaging(turn))', 'if (false)')],
   },
   {
     name: 'nothing taken to be missing without a salvage',
+    by: 'crash-lost-writes',
     rule: 'mysql.md, Promotion 3b',
     patches: [
       patch(
@@ -326,6 +304,41 @@ export const PLANTED: readonly PlantedFault[] = [
     ],
   },
   {
+    name: 'VIP given back to the node of the higher priority',
+    by: 'displaced',
+    rule: 'product.md, no preemption',
+    patches: [
+      patch(
+        'active.js',
+        "if (judged.health !== 'failed' && !readOnly)\n        return;",
+        `const preferred = !s.handoff && s.config.peerPriority > s.config.priority;
+    if (judged.health !== 'failed' && !readOnly && !(preferred && whyKept(turn) === ''))
+        return;`,
+      ),
+    ],
+  },
+  {
+    name: 'database that could not be fenced not fenced again',
+    from: 1_392,
+    by: 'fence-does-not-end',
+    rule: 'Fencing 2',
+    patches: [
+      patch('fencing.js', 'databaseRetryAt: turn.now + STEP_RETRY_MS', 'databaseRetryAt: Number.POSITIVE_INFINITY'),
+    ],
+  },
+  {
+    name: 'no election after one that was lost',
+    by: 'no-active',
+    rule: 'Standby 2',
+    patches: [
+      patch(
+        'election.js',
+        'election: null, retryAt: turn.now + waitMs',
+        'election: null, retryAt: Number.POSITIVE_INFINITY',
+      ),
+    ],
+  },
+  {
     name: 'guard refreshed from a stale clock',
     rule: 'The guard',
     patches: [],
@@ -333,27 +346,3 @@ export const PLANTED: readonly PlantedFault[] = [
     from: 1_285,
   },
 ];
-
-/** A core with the fault in it. `compiled` is the directory of the compiled core. Throws where a patch fits no more. */
-export const plant = async (fault: PlantedFault, compiled: string): Promise<Core> => {
-  if (fault.patches.length === 0) return realCore;
-  const directory = mkdtempSync(join(tmpdir(), 'vipd-planted-'));
-  try {
-    writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n');
-    cpSync(compiled, join(directory, 'core'), { recursive: true });
-    for (const { file, find, replace } of fault.patches) {
-      const path = join(directory, 'core', file);
-      const text = readFileSync(path, 'utf8');
-      const occurrences = text.split(find).length - 1;
-      if (occurrences !== 1)
-        throw new Error(`planting '${fault.name}': ${file} has ${occurrences} times, not once: ${find}`);
-      writeFileSync(
-        path,
-        text.replace(find, () => replace),
-      );
-    }
-    return await loadCore(join(directory, 'core'));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-};

@@ -1,9 +1,9 @@
-/** Looks for a planted fault: the first seed that the faulty core fails and the core as it is does not. */
+/** Looks for a planted fault: the first seed that the faulty core fails, in the way it is meant to, and the core as it is does not. */
 
 import { setImmediate } from 'node:timers/promises';
 import type { ViolationName } from './ledger.js';
 import { drawPlan } from './plan.js';
-import { type PlantedFault, plant } from './planted.js';
+import { type PlantedFault, plant } from './plant.js';
 import { type RunOptions, runPlan } from './run.js';
 
 export interface Search {
@@ -19,7 +19,7 @@ export interface Found {
   /** Counts from 1. */
   readonly run: number;
   readonly seed: number;
-  readonly violation: string;
+  readonly violation: ViolationName;
 }
 
 /**
@@ -46,7 +46,7 @@ export const search = async (
   for (let i = 0; i < runs && Date.now() < until; i += 1) {
     if (i % RUNS_AT_A_STRETCH === 0) await setImmediate();
     const violation = findIn(seed + i, options);
-    if (violation !== null) return { run: i + 1, seed: seed + i, violation };
+    if (violation !== null && violation === (fault.by ?? violation)) return { run: i + 1, seed: seed + i, violation };
   }
   return null;
 };
