@@ -288,7 +288,7 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'grant heeded after the standby VIP was given back',
-    from: 226,
+    from: 331,
     rule: 'The standby VIP',
     patches: [
       patch('standby-vip.js', 'if (!asked)\n        return;', ''),
@@ -343,6 +343,6 @@ export const PLANTED: readonly PlantedFault[] = [
     rule: 'The guard',
     patches: [],
     guardFault: 'stale-clock',
-    from: 1_285,
+    from: 1_755,
   },
 ];
