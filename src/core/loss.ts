@@ -1,7 +1,14 @@
 /** What the last owner may have committed that did not arrive here (mysql.md, Promotion 4). */
 
 import type { Release, Verdict } from './message.js';
-import { containsPosition, countMissing, isAhead, mergePositions } from './position.js';
+import {
+  containsPosition,
+  countMissing,
+  describeDifference,
+  describePosition,
+  isAhead,
+  mergePositions,
+} from './position.js';
 import type { NodeState, Promotion } from './state.js';
 import { isPairAlone, servedLast } from './turn.js';
 import type { Instant, Millis, Position, Term } from './types.js';
@@ -101,8 +108,15 @@ const lastMs = (lossMs: Millis): string =>
 
 const nothing = (text: string): Loss => ({ lossMs: 0, text });
 
-const describe = (s: NodeState, promotion: Promotion, position: Position, part: string): string => {
-  const known = countMissing(promotion.lastPosition, position);
-  const counted = known > 0 ? `; at most ${known} transactions are known not to be` : '';
-  return `${part} of the commits of ${s.config.peer} may not be here${counted}`;
+const describe = (s: NodeState, promotion: Promotion, position: Position, part: string): string =>
+  `${part} of the commits of ${s.config.peer} may not be here${describeMissing(promotion, position)}`;
+
+/** From where on, and up to where as far as that is known. */
+const describeMissing = ({ lastPosition, salvage }: Promotion, position: Position): string => {
+  const known = countMissing(lastPosition, position);
+  if (known > 0)
+    return `; at most ${known} transactions are known not to be: ${describeDifference(lastPosition, position)}`;
+  // Its logs would have told.
+  if (salvage !== 'failed' || position === '') return '';
+  return `; nothing is known of what came after ${describePosition(position)}`;
 };

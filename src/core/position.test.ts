@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { containsPosition, countMissing, differencePosition, mergePositions, POSITION_MAX_CHARS } from './position.js';
+import {
+  containsPosition,
+  countMissing,
+  describeDifference,
+  describePosition,
+  differencePosition,
+  mergePositions,
+  POSITION_MAX_CHARS,
+} from './position.js';
 
 describe('positions of MariaDB', () => {
   it('compare every domain and server, not one point', () => {
@@ -72,6 +80,24 @@ describe('positions of MySQL', () => {
     expect(containsPosition(long, `mysql:${a}:100000`)).toBe(false);
     expect(differencePosition(long, `mysql:${a}:1-900000`)).toBe(long.slice('mysql:'.length));
     expect(containsPosition(long, long)).toBe(true);
+  });
+});
+
+describe('for people', () => {
+  it('what is missing is named from its beginning to its end', () => {
+    expect(describeDifference('mariadb:0-1-105,0-2-50,0-3-7', 'mariadb:0-1-100,0-2-49')).toBe(
+      '0-1-101 to 0-1-105, 0-2-50, 0-3-1 to 0-3-7',
+    );
+    expect(describeDifference('mysql:x:1-9,y:blue:1-3', 'mysql:x:1-4:6')).toBe('x:5, x:7-9, y:blue:1-3');
+    expect(describeDifference('mariadb:0-1-5', 'mariadb:0-1-5')).toBe('');
+    expect(describeDifference('mariadb:0-1-5', 'mysql:x:1')).toBe('');
+  });
+
+  it('what has no end is cut', () => {
+    const gaps = `mysql:x:${Array.from({ length: 1_000 }, (_, i) => 2 * i + 1).join(':')}`;
+    expect(describeDifference(gaps, 'mysql:x:1')).toMatch(/^x:3, x:5, .*x:21 and 989 ranges more$/);
+    expect(describePosition(gaps)).toHaveLength(201);
+    expect(describePosition('mariadb:0-1-5')).toBe('0-1-5');
   });
 });
 

@@ -15,6 +15,10 @@ type Sources = ReadonlyMap<string, Ranges>;
  */
 export const POSITION_MAX_CHARS = 500_000;
 
+/** In a text for people. */
+const RANGES_NAMED_MAX = 10;
+const POSITION_NAMED_CHARS = 200;
+
 /**
  * Every transaction of `b` is in `a`. An unknown (empty) `b` is in nothing, and an unknown `a` has nothing: what is not
  * known is never taken for equal. Positions of different flavours contain nothing of each other.
@@ -34,6 +38,25 @@ export const differencePosition = (a: Position, b: Position): string => {
   if (a === '') return '';
   if (!comparable(a, b)) return bodyOf(a);
   return format(flavourOf(a), subtract(parse(a), parse(b)));
+};
+
+/**
+ * The same for people, with from and to also on MariaDB, whose own words name only the last of each server. Empty: nothing, or
+ * they cannot be compared.
+ */
+export const describeDifference = (a: Position, b: Position): string => {
+  if (!comparable(a, b)) return '';
+  const named = [...subtract(parse(a), parse(b))].flatMap(([source, ranges]) =>
+    ranges.map((range) => describeRange(flavourOf(a), source, range)),
+  );
+  const more = named.length - RANGES_NAMED_MAX;
+  return named.slice(0, RANGES_NAMED_MAX).join(', ') + (more > 0 ? ` and ${more} ranges more` : '');
+};
+
+/** Without its prefix, and cut where it is long. */
+export const describePosition = (position: Position): string => {
+  const body = bodyOf(position);
+  return body.length <= POSITION_NAMED_CHARS ? body : `${body.slice(0, POSITION_NAMED_CHARS)}…`;
 };
 
 /** Everything that either has. */
@@ -111,6 +134,11 @@ const format = (flavour: string, sources: Sources): string => {
   return names
     .map((name) => `${name}:${(sources.get(name) ?? []).map(([a, b]) => (a === b ? `${a}` : `${a}-${b}`)).join(':')}`)
     .join(',');
+};
+
+const describeRange = (flavour: string, source: string, [from, to]: Range): string => {
+  if (flavour === 'mysql') return from === to ? `${source}:${from}` : `${source}:${from}-${to}`;
+  return from === to ? `${source}-${from}` : `${source}-${from} to ${source}-${to}`;
 };
 
 /** One collator for all: `localeCompare` makes one for each pair. */

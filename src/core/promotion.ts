@@ -54,6 +54,7 @@ export const startPromotion = (turn: Turn, entries: readonly Entry[], verdicts: 
     lossMs: null,
     salvageId: null,
     salvage: 'none',
+    salvageProblem: '',
     channelGivenUp: false,
     dataTermBefore: s.voter.record?.dataTerm ?? 0,
     acceptLoss: s.order?.acceptLoss ?? false,
@@ -131,7 +132,12 @@ const onSalvaged = (turn: Turn, promotion: Promotion, outcome: Outcome): void =>
   else journal(turn, { kind: 'alarm', cause: 'salvage', text: `not all could be had: ${outcome.detail}` });
   const received = mergePositions(position, database.received);
   set(turn, {
-    promotion: { ...promotion, salvageId: null, salvage: outcome.ok ? 'done' : 'failed' },
+    promotion: {
+      ...promotion,
+      salvageId: null,
+      salvage: outcome.ok ? 'done' : 'failed',
+      salvageProblem: outcome.ok ? '' : outcome.detail,
+    },
     database: { ...database, position, received },
   });
   weighLoss(turn, position);
@@ -148,7 +154,9 @@ const weighLoss = (turn: Turn, position: Position): void => {
   else if (config.maxLossMs === 'any' || lossMs <= config.maxLossMs)
     announceLoss(turn, `${text}; accepted (promotion.max_loss)`);
   else {
-    const remedy = `start ${config.peer}, or run \`vipctl promote --accept-loss\``;
+    const { salvageProblem } = promotion;
+    const mend = salvageProblem === '' ? '' : `${salvageProblem}; mend that and run \`vipctl resume\`, `;
+    const remedy = `${mend}start ${config.peer}, or run \`vipctl promote --accept-loss\``;
     return fail(turn, 'loss', `${text}, more than promotion.max_loss allows; ${remedy}`, true);
   }
   prepared(turn);

@@ -231,6 +231,8 @@ export interface Promotion {
   readonly salvageId: number | null;
   /** `done`: everything in the dead server's binary logs is here. */
   readonly salvage: 'none' | 'done' | 'failed';
+  /** Why it failed, and what can be done. */
+  readonly salvageProblem: string;
   readonly acceptLoss: boolean;
   /** Of the database as it was made writable; empty: it was not, yet. */
   readonly openedAt: Position;

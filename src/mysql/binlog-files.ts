@@ -141,6 +141,21 @@ export const withDeadline = async <T>(signal: AbortSignal, work: (deadline: Dead
 
 const explain = <T>(work: Promise<T>, path: string): Promise<T> =>
   work.catch((error: NodeJS.ErrnoException) => {
-    const advice = error.code === 'EACCES' ? '; let the account of vipd read it' : '';
-    throw new BinlogError(`cannot read ${path}: ${error.code ?? error.message}${advice}`);
+    throw new BinlogError(`cannot read ${path}: ${error.code ?? error.message}${adviceFor(error.code, path)}`);
   });
+
+const adviceFor = (code: string | undefined, path: string): string => {
+  switch (code) {
+    case 'EACCES':
+      return (
+        `; let the account of vipd (uid ${process.geteuid?.() ?? 0}) read it, or give its unit back CAP_DAC_READ_SEARCH; ` +
+        `"namei -l ${path}" shows what shuts it out`
+      );
+    case 'ENOENT':
+      return `; see that its file system is mounted and that nobody has moved it`;
+    case 'EIO':
+      return '; the kernel log (dmesg) tells what is wrong with the disk';
+    default:
+      return '';
+  }
+};

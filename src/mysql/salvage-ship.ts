@@ -115,7 +115,13 @@ const untilDead = async ({ target, serverState }: SalvageShipOptions, signal: Ab
   const isOver = (withinMs: number): boolean => signal.aborted || performance.now() - startedAtMs >= withinMs;
   for (;;) {
     const state = serverState();
-    const there = await answers(target);
+    const answer = await knock(target);
+    if (answer === 'shut out')
+      throw new Error(
+        `whether the server (${describeTarget(target)}) runs cannot be told: EACCES; let the account of vipd (uid ` +
+          `${process.geteuid?.() ?? 0}) reach its socket`,
+      );
+    const there = answer === 'there';
     const mayEnd = state === 'killed' && !isOver(KILLED_MS);
     if (there && !mayEnd)
       throw new Error(
@@ -142,7 +148,7 @@ const ship = async (
   const { bytes, problem } = await print(options, flavour, shipment, reply, signal);
   if (problem !== '') return { kind: 'cannot', why: problem, missing };
   // A supervisor may have started the server again; what it wrote since would stay behind.
-  const returned = await answers(options.target);
+  const returned = (await knock(options.target)) !== 'gone';
   const more = differencePosition((await tail.read(signal)).position, shipment.tail.position);
   if (more === '') return { kind: 'shipped', position, bytes, returned };
   const why = `the server was started again in the middle and has written ${more}; make it read-only, replicate from it`;
@@ -169,20 +175,20 @@ const print = (
   );
 
 /** A server that hangs, too, holds its listening socket: only one that is gone refuses. */
-const answers = (target: Target): Promise<boolean> =>
+const knock = (target: Target): Promise<'there' | 'gone' | 'shut out'> =>
   new Promise((resolve) => {
     const socket =
       target.socket === undefined
         ? connect({ host: target.host ?? '127.0.0.1', port: target.port ?? 3306 })
         : connect(target.socket);
-    const settle = (there: boolean) => {
+    const settle = (answer: 'there' | 'gone' | 'shut out') => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(there);
+      resolve(answer);
     };
-    const timer = setTimeout(() => settle(true), ALIVE_MS);
-    socket.once('connect', () => settle(true));
-    socket.on('error', (error: NodeJS.ErrnoException) =>
-      settle(!['ENOENT', 'ECONNREFUSED'].includes(error.code ?? '')),
+    const timer = setTimeout(() => settle('there'), ALIVE_MS);
+    socket.once('connect', () => settle('there'));
+    socket.on('error', ({ code = '' }: NodeJS.ErrnoException) =>
+      settle(['ENOENT', 'ECONNREFUSED'].includes(code) ? 'gone' : code === 'EACCES' ? 'shut out' : 'there'),
     );
   });

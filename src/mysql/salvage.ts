@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '../core/event.js';
-import { containsPosition, differencePosition } from '../core/position.js';
+import { containsPosition, describeDifference, differencePosition } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { LOOK_WITHIN_MS, watchApplying } from './applying.js';
 import type { Target } from './connection.js';
@@ -47,7 +47,8 @@ export interface Salvage {
   askAhead(): void;
   /**
    * Fetches and applies what the peer's dead server has beyond `have`. To be called with everything received applied, the
-   * channel stopped, the server still read-only. Never rejects; a failure names the GTIDs that could not be had.
+   * channel stopped, the server still read-only. Never rejects; a failure names the GTIDs that could not be had, where the peer
+   * could tell them: of a dead server whose files cannot be read, the core names what its last positions tell (core/loss.ts).
    */
   salvage(have: Position, options: { readonly signal: AbortSignal; progress(text: string): void }): Promise<Outcome>;
 }
@@ -229,19 +230,6 @@ const problemOf = (trailer: SalvageTrailer | undefined, bytes: number): string |
   }
 };
 
-/** MariaDB names only the last of each server; what stands here is where the missing ones begin. */
-const describeMissing = (lost: string, position: Position): string =>
-  lost
-    .split(',')
-    .map((gtid) => {
-      const [, source, sequence] = /^(\d+-\d+)-(\d+)$/.exec(gtid) ?? [];
-      if (source === undefined) return gtid;
-      const had = new RegExp(`[:,]${source}-(\\d+)`).exec(position)?.[1] ?? '0';
-      const from = Number(had) + 1;
-      return from === Number(sequence) ? gtid : `${source}-${from} to ${gtid}`;
-    })
-    .join(', ');
-
 /** ER_SPECIFIC_ACCESS_DENIED_ERROR and the errors of missing privileges on tables and databases. */
 const DENIED = /ERROR (?:1044|1142|1227|1370)\b/;
 const PRIVILEGES =
@@ -255,7 +243,7 @@ const conclude = (position: Position, before: Position, { note, trailer, problem
   const got = differencePosition(position, before);
   const had = got === '' ? '' : `; applied up to ${got}`;
   if (problem !== undefined) {
-    const missing = lost === '' ? '' : `; could not be had: ${describeMissing(lost, position)}`;
+    const missing = lost === '' ? '' : `; could not be had: ${describeDifference(target, position) || lost}`;
     const advice = DENIED.test(problem) ? `; ${PRIVILEGES}` : '';
     return failed(`salvage: ${problem}${advice}${missing}${had}`);
   }
