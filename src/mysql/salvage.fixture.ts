@@ -90,3 +90,13 @@ export const catchUp = async (side: Side): Promise<void> => {
   const outcome = await side.run({ name: 'database-catch-up', target: null, stop: true });
   if (!outcome.ok) throw new Error(outcome.detail);
 };
+
+/** Writes on the active that the standby never receives. */
+export const writeBehind = async (
+  { active, standby }: SalvagePair,
+  ...statements: readonly string[]
+): Promise<void> => {
+  await standby.server.sql(standby.server.kind.stopReceiver);
+  for (const statement of statements) await active.server.sql(statement);
+};
+export const INSERT = 'INSERT INTO shop.orders (v) VALUES (7)';

@@ -23,7 +23,7 @@ import {
   waitsForSemiSync,
   writeLoad,
 } from './lab.fixture.js';
-import { catchUp, type SalvagePair, startSides } from './salvage.fixture.js';
+import { catchUp, INSERT, type SalvagePair, startSides, writeBehind } from './salvage.fixture.js';
 import { createSalvage, type SalvageChannel } from './salvage.js';
 import { parseRequest } from './salvage-messages.js';
 
@@ -200,13 +200,6 @@ describe('salvage of MySQL’s own kinds of GTIDs', () => {
     expect(await standby.server.position()).toBe(`mysql:${row?.uuid}:1-5:blue:1-3`);
   });
 });
-
-/** Writes on the active that the standby never receives. */
-const writeBehind = async ({ active, standby }: SalvagePair, ...statements: readonly string[]): Promise<void> => {
-  await standby.server.sql(standby.server.kind.stopReceiver);
-  for (const statement of statements) await active.server.sql(statement);
-};
-const INSERT = 'INSERT INTO shop.orders (v) VALUES (7)';
 
 describe.each(EVERY_KIND)('a salvage on $title that cannot have everything', (kind) => {
   /** As a message names those of the first server. */

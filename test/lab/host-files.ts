@@ -42,6 +42,8 @@ export interface LabOptions {
   readonly ownClocks?: boolean;
   /** The agents may neither run in real time nor go before others, as in a container. Default false. */
   readonly ordinaryPriority?: boolean;
+  /** The agents may read only what belongs to their user, as under a unit without CAP_DAC_READ_SEARCH. Default false. */
+  readonly ordinaryAccess?: boolean;
   /** Both servers hold what many others committed: their positions do not fit into a heartbeat. Default false. */
   readonly longHistory?: boolean;
   /** Scripts by `PHASE/NAME`, for both nodes. */

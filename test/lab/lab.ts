@@ -104,6 +104,13 @@ const ORDINARY_PRIORITY = [
   ...['setpriv', '--bounding-set=-sys_nice', '--inh-caps=-sys_nice', '--'],
 ];
 
+/** Root has neither of them for itself (capabilities(7)): the mode of a file counts for it as for anybody. */
+const ORDINARY_ACCESS = [
+  'setpriv',
+  ...['bounding-set', 'inh-caps'].map((set) => `--${set}=-dac_override,-dac_read_search`),
+  '--',
+];
+
 const agentOf = (node: NodeName, files: NodeFiles, before: readonly string[]): Daemon =>
   createDaemon({
     name: `vipd on ${node}`,
@@ -145,7 +152,11 @@ export const createLab = async (options: LabOptions = {}): Promise<Lab> => {
       ...(fresh === undefined ? {} : { fresh }),
     }),
   );
-  const before = (node: NodeName) => [...clock(node), ...(options.ordinaryPriority ? ORDINARY_PRIORITY : [])];
+  const before = (node: NodeName) => [
+    ...clock(node),
+    ...(options.ordinaryPriority ? ORDINARY_PRIORITY : []),
+    ...(options.ordinaryAccess ? ORDINARY_ACCESS : []),
+  ];
   const agent = { db1: agentOf('db1', files.db1, before('db1')), db2: agentOf('db2', files.db2, before('db2')) };
   const witness = witnessOf(witnessFiles, clock('w1'));
   if (options.agents ?? true) {

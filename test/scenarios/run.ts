@@ -22,6 +22,7 @@ import { type PlayOptions, play } from './play.js';
 import { LONG_POSITIONS } from './positions.js';
 import { privileged } from './privileged.js';
 import { RULESET_FAULTS } from './ruleset.js';
+import { SALVAGES } from './salvage.js';
 import { SEMI_SYNC_FAULTS } from './semi-sync.js';
 import { SERVER_DISKS } from './server-disk.js';
 import { SERVER_FAULTS } from './servers.js';
@@ -38,6 +39,7 @@ const MAX_REPEAT = 1_000;
 const scenariosOf = (extent: Extent): readonly Scenario[] =>
   [
     ...CRASHES,
+    ...SALVAGES,
     ...agentFaults(extent),
     ...NETWORK_FAULTS,
     ...PATHS,
