@@ -125,8 +125,11 @@ export interface Pair {
 }
 
 /** The first is writable, both channels run, and a table is there on both. */
-export const startPair = async (cleanup: Cleanup, kind: ServerKind): Promise<Pair> => {
-  const [active, standby] = await Promise.all([startServer(cleanup, kind, 1), startServer(cleanup, kind, 2)]);
+export const startPair = async (cleanup: Cleanup, kind: ServerKind, ofStandby: ServerSettings = {}): Promise<Pair> => {
+  const [active, standby] = await Promise.all([
+    startServer(cleanup, kind, 1),
+    startServer(cleanup, kind, 2, ofStandby),
+  ]);
   await pointAt(active, { host: '127.0.0.1', port: standby.port ?? 0 });
   await pointAt(standby, { host: '127.0.0.1', port: active.port ?? 0 });
   await active.sql('SET GLOBAL read_only=OFF');

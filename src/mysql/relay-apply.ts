@@ -78,6 +78,8 @@ const feed = async (context: StepContext, { stored, files, start, stallMs }: Fee
     watching.abort();
     await watched;
   }
-  if (!whole && applier !== undefined) await endApplier(applier, { session: command, flavour });
+  const waits = whole || applier === undefined ? '' : await endApplier(applier, { session: command, flavour });
+  // What waits for room may be counted as had, and is not: the relay logs must stay.
+  if (waits !== '') throw new DatabaseError('statement', 0, `applying the relay logs: ${waits}`);
   return problem;
 };

@@ -5,6 +5,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findNoRoom } from './binlog-room.js';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import { type Ask, number, type SalvageWords } from './flavour.js';
@@ -158,18 +159,36 @@ export const startApplier = async (options: ApplierOptions): Promise<Applier> =>
   };
 };
 
-/** The client, and its connection on the server: a commit it had begun is done, the rest rolled back, when this returns. */
-export const endApplier = async (applier: Applier, { session, flavour }: Link): Promise<void> => {
+/**
+ * The client, and its connection on the server: a commit it had begun is done, the rest rolled back, when this returns. But
+ * for a commit that waits for room in the binary log: it is left to it, and the text says so. Were it killed, MariaDB would
+ * roll it back and count its GTID as done, and MySQL would end the server (binlog_error_action). Never rejects.
+ */
+export const endApplier = async (applier: Applier, link: Link): Promise<string> => {
+  const { session } = link;
   const id = applier.connectionId;
   await applier.kill();
-  if (id === 0) return;
   const ask = (sql: string) => session.query(sql, PROMPT_MS);
-  await ask(`KILL ${id}`).catch(() => undefined);
-  for (let waitedMs = 0; waitedMs < ROLLBACK_MS; waitedMs += LOOK_MS) {
-    const sessions = await flavour.listSessions(ask);
-    if (!sessions.some((one) => one.id === id)) return;
-    await sleep(LOOK_MS);
+  try {
+    if (!(await isThere(link, id))) return '';
+    const noRoom = await findNoRoom(session, PROMPT_MS);
+    if (noRoom !== '') return noRoom;
+    await ask(`KILL ${id}`).catch(() => undefined);
+    for (let waitedMs = 0; waitedMs < ROLLBACK_MS; waitedMs += LOOK_MS) {
+      if (!(await isThere(link, id))) return '';
+      await sleep(LOOK_MS);
+    }
+  } catch {
+    // A server that is gone has rolled everything back.
   }
+  return '';
+};
+
+/** The connection of a client that has ended: the server is still at what it had last been given. */
+export const isThere = async ({ session, flavour }: Link, id: number): Promise<boolean> => {
+  if (id === 0) return false;
+  const sessions = await flavour.listSessions((sql) => session.query(sql, PROMPT_MS));
+  return sessions.some((one) => one.id === id);
 };
 
 /**
@@ -196,14 +215,17 @@ export const writeLogin = async (
           ...(tls.verifyServer ? [verifyServer] : []),
         ];
   const lines = ['[client]', `user=${quote(user)}`, `password=${quote(password)}`, ...address, ...certificates, ''];
+  let file: FileHandle | undefined;
   try {
-    const file = await open(path, 'wx+', 0o600);
+    file = await open(path, 'wx+', 0o600);
     await unlink(path);
     await file.writeFile(lines.join('\n'));
     return file;
   } catch (error) {
+    await file?.close().catch(() => undefined);
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`cannot hand the login to the client by a file in ${tmpdir()}: ${code ?? message}`);
+    const advice = code === 'ENOSPC' ? '; make some room there' : '';
+    throw new Error(`cannot hand the login to the client by a file in ${tmpdir()}: ${code ?? message}${advice}`);
   }
 };
 

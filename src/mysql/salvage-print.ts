@@ -1,5 +1,7 @@
 /** Has the server's own program print binary or relay logs as statements, and hands them on piece by piece. */
 
+import { tmpdir } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { startProgram } from './salvage-program.js';
 
 export interface PrintJob {
@@ -24,6 +26,20 @@ export interface Printed {
 
 /** What it says when it did not read everything; it ends with exit 0 all the same. */
 const INCOMPLETE = /^(?:ERROR|WARNING: Did not reach).*$/m;
+/**
+ * Rows that do not fit into its memory it puts aside in /tmp, and mariadb-binlog prints as much of them as found room there,
+ * with the COMMIT behind it, and ends with exit 0.
+ */
+const CUT_SHORT = /^\S+: (?:Error (?:writing|reading)|Can't|Out of memory|Disk is full).*$/m;
+
+/**
+ * It complains before it prints what is cut short. Of two turns of the loop one at least reads all that had been written to
+ * its other pipe when this was printed.
+ */
+const complaintsRead = async (): Promise<void> => {
+  await setImmediate();
+  await setImmediate();
+};
 
 /** @throws what `take` throws */
 export const printLogs = async (job: PrintJob, take: (bytes: Buffer) => Promise<void>): Promise<Printed> => {
@@ -46,6 +62,12 @@ export const printLogs = async (job: PrintJob, take: (bytes: Buffer) => Promise<
       bytes += (chunk as Buffer).length;
       if (bytes > maxBytes) {
         stop(`more than ${maxBytes} bytes are missing; rebuild the node from a backup of the dead server instead`);
+        break;
+      }
+      await complaintsRead();
+      const complaint = CUT_SHORT.exec(program.complaints())?.[0];
+      if (complaint !== undefined) {
+        stop(`${complaint}; is ${tmpdir()} of this host full?`);
         break;
       }
       await take(chunk as Buffer);

@@ -2,7 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import type { Server } from '../../test/lab/mysqld.js';
-import type { ServerKind } from '../../test/lab/server-kind.js';
+import type { ServerKind, ServerSettings } from '../../test/lab/server-kind.js';
 import { createAgentChannel } from '../net/agent-channel.js';
 import { AGENT, alone, type Cleanup, eventually, freePort, startPair, type Watched, watch } from './lab.fixture.js';
 import { createSalvage, SALVAGE, type Salvage, type SalvageOptions } from './salvage.js';
@@ -28,8 +28,9 @@ export const startSides = async (
   kind: ServerKind,
   extra: Partial<SalvageOptions> = {},
   grants = 'ALL',
+  ofStandby: ServerSettings = {},
 ): Promise<SalvagePair> => {
-  const servers = await startPair(cleanup, kind);
+  const servers = await startPair(cleanup, kind, ofStandby);
   const ports = { active: await freePort(), standby: await freePort() };
   const side = async (self: 'active' | 'standby', peer: 'active' | 'standby'): Promise<Side> => {
     const server = servers[self];

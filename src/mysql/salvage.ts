@@ -5,11 +5,12 @@ import type { Outcome } from '../core/event.js';
 import { containsPosition, describeDifference, differencePosition } from '../core/position.js';
 import type { Position } from '../core/types.js';
 import { LOOK_WITHIN_MS, watchApplying } from './applying.js';
+import { findNoRoom } from './binlog-room.js';
 import type { Target } from './connection.js';
 import type { Credentials } from './credentials.js';
 import type { Database } from './database.js';
 import type { Link } from './links.js';
-import { type Applier, endApplier, startApplier, withLargestPackets } from './salvage-apply.js';
+import { type Applier, endApplier, isThere, startApplier, withLargestPackets } from './salvage-apply.js';
 import { parseNote, parseTrailer, SALVAGE, type SalvageNote, type SalvageTrailer } from './salvage-messages.js';
 import { createSalvageShip, type ShipReply } from './salvage-ship.js';
 import { DEFAULT_STALL_MS, failed, PROMPT_MS } from './step.js';
@@ -69,6 +70,8 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
   const stopping = new AbortController();
   let problem: string | undefined;
   let started = false;
+  /** A commit of the last salvage waits for room in the binary log, in this connection; 0: none does. */
+  let leftId = 0;
   let ahead: { readonly atMs: number; readonly holds: Promise<Position | null> } | undefined;
 
   options.database.onConnected((link) => void ship.learn(link, PROMPT_MS));
@@ -96,12 +99,18 @@ export const createSalvage = (options: SalvageOptions): Salvage => {
     },
     salvage: async (have, { signal, progress }) => {
       try {
+        if (leftId !== 0 && (await options.database.use((link) => isThere(link, leftId))))
+          return failed(`salvage: ${STILL_WAITS}`);
+        leftId = 0;
         const asked = ahead && options.nowMs() - ahead.atMs < AHEAD_MS ? await ahead.holds : null;
         ahead = undefined;
         const holds = asked ?? (await whatItHolds(options.channel, signal));
         if (holds !== null && containsPosition(have, holds))
           return { ok: true, detail: 'nothing to salvage', position: have };
-        return await options.database.use((link) => run(options, link, have, signal, progress));
+        const onLeft = (id: number) => {
+          leftId = id;
+        };
+        return await options.database.use((link) => run({ ...options, onLeft }, link, have, signal, progress));
       } catch (error) {
         return failed(`salvage: ${error instanceof Error ? error.message : String(error)}`);
       }
@@ -119,8 +128,18 @@ const whatItHolds = async (channel: SalvageChannel, signal: AbortSignal): Promis
   return answer?.kind === 'holds' ? answer.position : null;
 };
 
+/** Its GTID is counted as had by then, so that nothing would be fetched for it. */
+const STILL_WAITS =
+  'a commit of the last one still waits for room in the binary log of this server; within a minute of there being some it ' +
+  'goes on';
+
+interface RunOptions extends SalvageOptions {
+  /** The server goes on waiting to commit what this connection gave it. */
+  onLeft(connectionId: number): void;
+}
+
 const run = async (
-  options: SalvageOptions,
+  options: RunOptions,
   { session, flavour }: Link,
   have: Position,
   signal: AbortSignal,
@@ -130,6 +149,8 @@ const run = async (
   const before = await flavour.readStatus(ask);
   const unready = whyNotReady(before, have);
   if (unready !== undefined) return failed(`salvage: ${unready}`);
+  const noRoom = await findNoRoom(session, PROMPT_MS);
+  if (noRoom !== '') return failed(`salvage: ${noRoom}`);
   // Nobody acknowledges on a new active: each applied transaction would wait for ever.
   if (before.semiSync && flavour.semiSync !== undefined) await ask(flavour.semiSync.off);
   const { openForAgent } = flavour.salvage;
@@ -138,11 +159,23 @@ const run = async (
   const received = await withLargestPackets(ask, () =>
     receive(options, { session, flavour }, before.position, signal, progress),
   );
-  if (openForAgent !== undefined) await ask(flavour.readOnlyOn);
-  return conclude(await flavour.readPosition(ask), before.position, received);
+  // Behind a commit that waits it would wait as well, until after the core's deadline; the fence that follows does it.
+  // A server that has died meanwhile must not hide what it was about.
+  if (openForAgent !== undefined && !received.waits) await ask(flavour.readOnlyOn).catch(unlessFailed(received));
+  // What waits may be counted as had.
+  const position = received.waits ? before.position : await flavour.readPosition(ask).catch(unlessFailed(received));
+  return conclude(position ?? before.position, before.position, received);
 };
 
+const unlessFailed =
+  ({ problem }: Received) =>
+  (error: unknown): undefined => {
+    if (problem === undefined) throw error;
+  };
+
 interface Received {
+  /** A commit waits for room; it is done once there is some. */
+  readonly waits: boolean;
   readonly note?: SalvageNote | undefined;
   readonly trailer?: SalvageTrailer | undefined;
   /** Absent: all was sent and taken by the server. */
@@ -151,7 +184,7 @@ interface Received {
 
 /** Asks, and feeds what comes to the server; after a failure nothing of it is under way any more. */
 const receive = async (
-  options: SalvageOptions,
+  options: RunOptions,
   link: Link,
   have: Position,
   signal: AbortSignal,
@@ -197,8 +230,11 @@ const receive = async (
     watching.abort();
     await watched;
   }
-  if (problem !== undefined && applier !== undefined) await endApplier(applier, link);
-  return { note, trailer, problem };
+  if (problem === undefined || applier === undefined) return { note, trailer, problem, waits: false };
+  const waiting = await endApplier(applier, link);
+  if (waiting === '') return { note, trailer, problem, waits: false };
+  options.onLeft(applier.connectionId);
+  return { note, trailer, problem: waiting, waits: true };
 };
 
 /** What must hold, or the dead server's transactions would be applied out of their order. */

@@ -4,6 +4,7 @@ import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { countMissing, describeDifference } from '../../src/core/position.js';
 import { allAttempts, rowsOf } from '../lab/checks.js';
+import { emptyDisk, fillDisk } from '../lab/disk.js';
 import { monotonicMs } from '../lab/load.js';
 import { waitFor } from '../lab/wait.js';
 import { checkAnnounced, heldBy, promoteByHand, staysHeld } from './held.js';
@@ -70,6 +71,27 @@ const checkNamed = async (
     throw new Error(`${told.length} writes are lost, and ${count} were named: ${announced}`);
 };
 
+/** Nothing can be applied on the successor; nobody gives up what the dead server's disk has, and it comes once there is room. */
+const noRoomToApply = async (stage: Stage): Promise<void> => {
+  const { lab, active, standby, fault, goOn, note, untilActive, untilWritesPass } = stage;
+  const directory = lab.files[standby].mysqlDirectory;
+  await fault('TCP 3306 between db1 and db2 cut', () => lab.cutBetween('db1', 'db2', 'replication'));
+  await untilWritesPass();
+  await goOn(BROKEN_MS);
+  await fault(`disk of the server of ${standby} full`, () => fillDisk(directory));
+  await fault(`kill -9 mysqld of ${active}`, () => lab.database[active].stop('SIGKILL'));
+  await staysHeld(stage, standby, 'loss', /salvage: .* bytes left: .*make some.*vipctl resume/);
+  emptyDisk(directory);
+  const { status, stdout, stderr } = await lab.vipctl(standby, ['resume']);
+  if (status !== 0) throw new Error(`vipctl resume: exit status ${status}: ${stdout}${stderr}`);
+  await untilActive(standby);
+  const salvaged = (await lab.journal(standby)).find(({ kind, cause }) => kind === 'step' && cause === 'salvage');
+  if (salvaged === undefined) throw new Error(`${standby} opened without what was in the binary logs of ${active}`);
+  note(salvaged.text);
+  await lab.heal();
+  await lab.database[active].start();
+};
+
 export const SALVAGES: readonly Scenario[] = [
   {
     id: '1d',
@@ -80,5 +102,14 @@ export const SALVAGES: readonly Scenario[] = [
     orphans: 'may be kept',
     loss: 'announced',
     run: unreadableLogs,
+  },
+  {
+    id: '1e',
+    title: 'mysqld of the active killed, asynchronous, the disk of the other server full',
+    outcome: 'not promoted, and says why; with room and `vipctl resume` nothing is lost',
+    lab: { semiSync: 'off', smallServerDisks: true },
+    moves: { exactly: 1 },
+    orphans: 'may be kept',
+    run: noRoomToApply,
   },
 ];
