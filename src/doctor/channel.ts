@@ -6,9 +6,10 @@ import type { Link } from '../mysql/links.js';
 import { ASK_MS, type ServerSubject } from './database-subject.js';
 import { type Finding, fault, ok, warning } from './finding.js';
 
-/** The manuals' defaults are 60 s and half of slave_net_timeout; mysql.md asks for 1 s each. */
+/** The manuals' defaults are 60 s and half of slave_net_timeout; vipd asks for 1 s each. */
 const MAX_CONNECT_RETRY_S = 10;
-const MAX_HEARTBEAT_S = 5;
+/** Half of the slave_net_timeout that vipd asks for: beyond that an idle source would be taken for a dead one. */
+const MAX_HEARTBEAT_S = 2;
 /** MySQL 8.4 and later give up after ten attempts. */
 const MIN_RETRY_COUNT = 1_000;
 
@@ -103,10 +104,13 @@ const checkPatience = (channel: ChannelSettings, flavour: Flavour, tried: string
       : []),
     ...(heartbeatS !== null && (heartbeatS === 0 || heartbeatS > MAX_HEARTBEAT_S)
       ? [
-          slow(`its heartbeat period is ${heartbeatS} s, so a dead source is noticed late`, {
-            mariadb: 'MASTER_HEARTBEAT_PERIOD = 1',
-            mysql: 'SOURCE_HEARTBEAT_PERIOD = 1',
-          }),
+          slow(
+            `its heartbeat period is ${heartbeatS} s: with slave_net_timeout = 4 an idle source is taken for a dead one`,
+            {
+              mariadb: 'MASTER_HEARTBEAT_PERIOD = 1',
+              mysql: 'SOURCE_HEARTBEAT_PERIOD = 1',
+            },
+          ),
         ]
       : []),
     ...(retryCount !== null && retryCount > 0 && retryCount < MIN_RETRY_COUNT

@@ -50,7 +50,8 @@ const OTHERWISE: Readonly<Record<ServerKind['name'], ServerSettings>> = {
   mariadb: {
     log_slave_updates: 'OFF',
     gtid_strict_mode: 'OFF',
-    slave_net_timeout: 120,
+    // Not written down: the server's default.
+    slave_net_timeout: false,
     rpl_semi_sync_slave_enabled: 'OFF',
     rpl_semi_sync_master_wait_point: 'AFTER_COMMIT',
   },
@@ -60,7 +61,7 @@ const OTHERWISE: Readonly<Record<ServerKind['name'], ServerSettings>> = {
     gtid_mode: 'OFF',
     replica_preserve_commit_order: 'OFF',
     relay_log_recovery: 'ON',
-    replica_net_timeout: 120,
+    replica_net_timeout: false,
     rpl_semi_sync_replica_enabled: 'OFF',
     rpl_semi_sync_source_wait_point: 'AFTER_COMMIT',
   },
@@ -111,6 +112,13 @@ describe.each(EVERY_KIND)('$title', (kind) => {
       expect(found).toMatch(/^\w+ is [\w-]+: .../);
       expect(remedy).toContain(`write ${/^\w+/.exec(found)?.[0]} = `);
     }
+    expect(told).toContainEqual(
+      expect.objectContaining({
+        verdict: 'warning',
+        found: expect.stringMatching(/_net_timeout is 60: .* commits under semi-sync wait as long/),
+        remedy: expect.stringMatching(/SET GLOBAL \w+_net_timeout = 4; STOP \w+ IO_THREAD; START \w+ IO_THREAD$/),
+      }),
+    );
 
     const start = wrong(await checkStart(link, subject)).filter(({ check }) => check === 'at-start');
     expect(start.map(({ found }) => /^\w+/.exec(found)?.[0])).toEqual(AT_START[kind.name]);

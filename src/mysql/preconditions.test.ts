@@ -11,7 +11,11 @@ describe('preconditions', () => {
   test.each([
     [{ sync_binlog: '0' }, 'write sync_binlog = 1 into my.cnf, and, to have it at once, SET GLOBAL sync_binlog = 1'],
     [{ log_bin: 'OFF' }, 'write log_bin = binlog into my.cnf, and restart the server'],
-    [{ slave_net_timeout: '61' }, 'SET GLOBAL slave_net_timeout = 4'],
+    [
+      // The server's default.
+      { slave_net_timeout: '60' },
+      'write slave_net_timeout = 4 into my.cnf, and, to have it at once, SET GLOBAL slave_net_timeout = 4; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD',
+    ],
     [{ auto_increment_increment: '1' }, 'SET GLOBAL auto_increment_increment = 2'],
     [{ binlog_format: 'mixed' }, "SET GLOBAL binlog_format = 'ROW'"],
   ])('%o is told with what to do', (change, remedy) => {

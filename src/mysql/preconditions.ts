@@ -16,6 +16,8 @@ export interface Precondition {
   readonly why: string;
   /** `SET GLOBAL` takes effect at once; without it the server has to be restarted. */
   readonly live?: true;
+  /** What has to be typed after that `SET GLOBAL` until it counts. */
+  readonly afterSet?: string;
   /** Worth a warning, no fault. */
   readonly advice?: true;
   /** vipd sets it itself when it needs it. */
@@ -29,9 +31,17 @@ export interface Precondition {
 }
 
 const ON = { value: 'ON', also: ['1'] } as const;
-/** Seconds without a word until a receiver notices that its source is gone. */
-const NET_TIMEOUT = { value: '4', atMost: 60, live: true, advice: true } as const;
-const NET_TIMEOUT_WHY = 'a dead source is noticed late';
+/**
+ * Seconds without a word until a receiver notices that its source is gone: 60 where nothing is written. It is read when the
+ * receiver connects (manuals of both, slave_net_timeout). While the applier runs, its restart throws no relay log away.
+ */
+const NET_TIMEOUT = {
+  value: '4',
+  atMost: 4,
+  live: true,
+  advice: true,
+  why: 'where only the link to the source is cut, it is noticed after so many seconds, and commits under semi-sync wait as long',
+} as const;
 const LOST_AT_POWER_CUT = 'a power cut would lose acknowledged commits';
 const NOT_PASSED_ON = 'after a move the old active would not get what came from it';
 const NOT_COMPARABLE = 'positions could not be compared';
@@ -74,7 +84,7 @@ const MARIADB: readonly Precondition[] = [
   ...BOTH,
   { names: ['log_slave_updates'], ...ON, why: NOT_PASSED_ON },
   { names: ['gtid_strict_mode'], ...ON, live: true, why: NOT_COMPARABLE },
-  { names: ['slave_net_timeout'], ...NET_TIMEOUT, why: NET_TIMEOUT_WHY },
+  { names: ['slave_net_timeout'], ...NET_TIMEOUT, afterSet: 'STOP SLAVE IO_THREAD; START SLAVE IO_THREAD' },
   { names: ['rpl_semi_sync_slave_enabled'], ...ON, live: true, semiSync: true, why: ACKNOWLEDGES_NOTHING },
   {
     names: ['rpl_semi_sync_master_wait_point'],
@@ -114,7 +124,11 @@ const MYSQL: readonly Precondition[] = [
     semiSync: true,
     why: 'after a crash it throws away what was received and acknowledged',
   },
-  { names: ['replica_net_timeout', 'slave_net_timeout'], ...NET_TIMEOUT, why: NET_TIMEOUT_WHY },
+  {
+    names: ['replica_net_timeout', 'slave_net_timeout'],
+    ...NET_TIMEOUT,
+    afterSet: 'STOP REPLICA IO_THREAD; START REPLICA IO_THREAD',
+  },
   {
     names: ['rpl_semi_sync_replica_enabled', 'rpl_semi_sync_slave_enabled'],
     ...ON,
@@ -185,7 +199,8 @@ export const remedyFor = (unmet: Unmet): string => {
   const { precondition, name, value } = unmet;
   const plugin = value === undefined && precondition.plugin !== undefined ? `${precondition.plugin} and ` : '';
   const statement = setStatement(unmet);
-  const now = statement === undefined ? 'and restart the server' : `and, to have it at once, ${statement}`;
+  const all = precondition.afterSet === undefined ? statement : `${statement}; ${precondition.afterSet}`;
+  const now = statement === undefined ? 'and restart the server' : `and, to have it at once, ${all}`;
   return `write ${plugin}${myCnfLine(name, precondition)} into my.cnf, ${now}`;
 };
 

@@ -28,7 +28,12 @@ export interface SetupStep {
 
 export type Plan =
   | { readonly refused: readonly string[] }
-  | { readonly refused: readonly []; readonly steps: readonly SetupStep[] };
+  | {
+      readonly refused: readonly [];
+      readonly steps: readonly SetupStep[];
+      /** Something was set that a receiver reads when it connects. */
+      readonly reconnect: boolean;
+    };
 
 /** What the operator and the configuration ask for. */
 export interface SetupWish {
@@ -57,6 +62,7 @@ export const planServer = (
       ...planReset(facts, wish, words),
       ...planAccounts(facts, wish, grants),
     ],
+    reconnect: unmet.some((one) => one.precondition.afterSet !== undefined),
   };
 };
 

@@ -15,6 +15,7 @@ inSandbox('test/replication/check.lab.test.ts', () => {
     let before: readonly Finding[];
     let after: readonly Finding[];
     const mysql = kind.name === 'mysql';
+    const netTimeout = mysql ? 'replica_net_timeout' : 'slave_net_timeout';
     const check = async (): Promise<readonly Finding[]> => {
       const { stdout } = await lab.vipctl('db1', ['replication', 'check', '--json']);
       const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
@@ -30,11 +31,13 @@ inSandbox('test/replication/check.lab.test.ts', () => {
       if (mysql) await db1.sql('SET PERSIST_ONLY super_read_only=OFF; SET PERSIST_ONLY read_only=OFF');
       // Nobody has set it since the start: it is right by its default until the next one.
       if (mysql) await db1.sql('SET PERSIST_ONLY replica_preserve_commit_order=OFF');
-      await db2.sql("SET GLOBAL binlog_row_image='MINIMAL'; SET GLOBAL auto_increment_offset=1");
+      await db2.sql(
+        `SET GLOBAL binlog_row_image='MINIMAL'; SET GLOBAL auto_increment_offset=1; SET GLOBAL ${netTimeout}=DEFAULT`,
+      );
       await db2.sql(
         mysql
-          ? 'CHANGE REPLICATION SOURCE TO SOURCE_HEARTBEAT_PERIOD=30, SOURCE_RETRY_COUNT=10, SOURCE_CONNECT_RETRY=60, SOURCE_SSL=0, SOURCE_AUTO_POSITION=0'
-          : 'CHANGE MASTER TO MASTER_HEARTBEAT_PERIOD=30, MASTER_CONNECT_RETRY=60, MASTER_USE_GTID=no',
+          ? 'CHANGE REPLICATION SOURCE TO SOURCE_HEARTBEAT_PERIOD=3, SOURCE_RETRY_COUNT=10, SOURCE_CONNECT_RETRY=60, SOURCE_SSL=0, SOURCE_AUTO_POSITION=0'
+          : 'CHANGE MASTER TO MASTER_HEARTBEAT_PERIOD=3, MASTER_CONNECT_RETRY=60, MASTER_USE_GTID=no',
       );
       after = await check();
     });
@@ -63,6 +66,12 @@ inSandbox('test/replication/check.lab.test.ts', () => {
         /innodb_flush_log_at_trx_commit is 2: a power cut/,
         /write innodb_flush_log_at_trx_commit = 1 into my\.cnf, and, to have it at once, SET GLOBAL innodb_flush/,
       ],
+      [
+        'my-cnf',
+        there,
+        new RegExp(`${netTimeout} is 60: .*semi-sync`),
+        new RegExp(`SET GLOBAL ${netTimeout} = 4; STOP`),
+      ],
       ['my-cnf', there, /binlog_row_image is MINIMAL/, /SET GLOBAL binlog_row_image = 'FULL'/],
       ['at-start', here, /event_scheduler = OFF is not among them/, /write event_scheduler = OFF into my\.cnf/],
       ['lasting', here, /sync_binlog is right now, and not written down/, /write sync_binlog = 1 into my\.cnf/],
@@ -70,7 +79,7 @@ inSandbox('test/replication/check.lab.test.ts', () => {
       [
         'replication-timeout',
         there,
-        /its heartbeat period is 30 s/,
+        /its heartbeat period is 3 s/,
         mysql ? /SOURCE_HEARTBEAT_PERIOD = 1/ : /MASTER_HEARTBEAT_PERIOD = 1/,
       ],
       mysql
@@ -85,6 +94,6 @@ inSandbox('test/replication/check.lab.test.ts', () => {
       expect(found.map((one) => one.remedy)).toEqual([expect.stringMatching(remedy)]);
     });
 
-    it('tells of nothing else', () => expect(after).toHaveLength(mysql ? 12 : 8));
+    it('tells of nothing else', () => expect(after).toHaveLength(mysql ? 13 : 9));
   });
 });

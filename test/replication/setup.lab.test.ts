@@ -26,6 +26,10 @@ inSandbox('test/replication/setup.lab.test.ts', () => {
         PATIENCE_MS,
       );
 
+    const netTimeout = kind.name === 'mysql' ? 'replica_net_timeout' : 'slave_net_timeout';
+    const patienceOf = async (server: Server): Promise<string> =>
+      String((await server.sql(`SELECT @@global.${netTimeout} AS s`))[0]?.s);
+
     it('two fresh servers replicate both ways, and once more changes nothing', async () => {
       const { lab, setup, setupBoth, check } = ground;
       const { db1, db2 } = lab.database;
@@ -49,7 +53,11 @@ inSandbox('test/replication/setup.lab.test.ts', () => {
       expect(done[0]?.stdout).toMatch(
         /still to do:[\s\S]*write auto_increment_increment = 2 and auto_increment_offset = 1 into my\.cnf/,
       );
+      expect(done[0]?.stdout).toMatch(
+        /_net_timeout is right now, and not written down: after a restart .*\n.*write \w+_net_timeout = 4 into my\.cnf/,
+      );
       for (const { stdout } of done) expect(stdout).not.toContain(PASSWORD);
+      for (const server of [db1, db2]) expect(await patienceOf(server)).toBe('4');
 
       await logged(db1, ...DATA);
       await replicates(db2, 1);
@@ -68,6 +76,25 @@ inSandbox('test/replication/setup.lab.test.ts', () => {
       expect(await Promise.all([db1.position(), db2.position()])).toEqual(before);
       const left = await check('db1');
       expect(left.filter(({ check }) => !['lasting', 'at-start'].includes(check))).toEqual([]);
+    });
+
+    it('a receiver that is to notice a cut link sooner connects again, and a rehearsal only says so', async () => {
+      const { lab, setup } = ground;
+      const { db1, db2 } = lab.database;
+      const reader = async () => {
+        const rows = await db2.sql(`SELECT ID AS id FROM ${kind.processList} WHERE COMMAND LIKE 'Binlog Dump%'`);
+        return rows.map(({ id }) => String(id)).join();
+      };
+      await db1.sql(`SET GLOBAL ${netTimeout}=DEFAULT`);
+      const before = await reader();
+      const dry = await setup('db1', '--dry-run');
+      expect(dry.stdout).toContain('db1, to be done: let the receiver connect to db2 again');
+      expect(await Promise.all([patienceOf(db1), reader()])).toEqual(['60', before]);
+
+      expect(await setup('db1', ...ALONE)).toMatchObject({ status: 0, stderr: '' });
+      expect(await patienceOf(db1)).toBe('4');
+      await waitFor(async () => !['', before].includes(await reader()), 'it has connected again', PATIENCE_MS);
+      expect(await db1.channel()).toMatchObject({ applier: 'Yes' });
     });
 
     it('a channel from somewhere else stays, and a wrong one from the peer is set right', async () => {

@@ -57,8 +57,16 @@ const tryPeer = async ({ node: { config, credentials } }: Site): Promise<Link | 
   }
 };
 
-/** `position`: what this server has committed, or would have after the first half. @throws CommandError */
-export const setUpChannel = async (site: Site, peer: Link, position: Position): Promise<void> => {
+/** What came of the first half of a set-up, or would. */
+export interface FirstHalf {
+  /** What this server has committed. */
+  readonly position: Position;
+  /** A receiver that runs has to connect again, since it reads then what was set. */
+  readonly reconnect: boolean;
+}
+
+/** @throws CommandError */
+export const setUpChannel = async (site: Site, peer: Link, { position, reconnect }: FirstHalf): Promise<void> => {
   const { admin, node, options, say } = site;
   const { config } = node;
   const facts = await readSetupFacts(admin);
@@ -80,10 +88,19 @@ export const setUpChannel = async (site: Site, peer: Link, position: Position): 
     const text = `replicate from ${config.peer.name} (${plan.why})`;
     await carryOut(site, [{ text, statements: [...stop, site.words.changeSource(wish, password)] }], [password]);
   }
-  if (options.dryRun) return;
   const runs = plan.kind === 'fine' && status.channel?.io === 'running' && status.channel.sql === 'running';
+  if (runs && reconnect) await connectAgain(site);
+  if (options.dryRun) return;
   if (runs) say(`${config.self.name} replicates from ${config.peer.name} already`);
   else await start(site);
+};
+
+/** Of the receiver alone: while the applier runs, MariaDB keeps what is not applied. */
+const connectAgain = (site: Site): Promise<void> => {
+  const { stopReceiver, startReplica } = site.admin.flavour;
+  const statements = [stopReceiver, startReplica].map((sql) => statement(sql, REPLICA_CONTROL_MS));
+  const text = `let the receiver connect to ${site.node.config.peer.name} again, so that what was set counts`;
+  return carryOut(site, [{ text, statements }], []);
 };
 
 /** Accounts that neither a server comes with nor this command makes. */

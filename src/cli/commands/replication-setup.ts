@@ -14,7 +14,7 @@ import { findAdministrator, readReplicationPassword } from './administrator.js';
 import { withNode } from './divergence.js';
 import { EXIT_DONE, type ExitStatus } from './exit-status.js';
 import { CommandError, type NodeContext } from './local-node.js';
-import { setUpChannel, untilPeer } from './replication-pair.js';
+import { type FirstHalf, setUpChannel, untilPeer } from './replication-pair.js';
 import { carryOut, type SetupOptions, type Site } from './replication-site.js';
 import { printLines, viewOf } from './terminal.js';
 
@@ -43,14 +43,14 @@ const askOnce = ({ terminal }: NodeContext, { dryRun, passwordFile }: SetupOptio
 
 const setUp = async (site: Site): Promise<ExitStatus> => {
   const { node, options, say } = site;
-  const { position } = await setUpServer(site);
+  const half = await setUpServer(site);
   const peer = await untilPeer(site);
   if (peer === null) {
     say(`then compares the two, and replicates from ${node.config.peer.name}, once that can be asked`);
     return EXIT_DONE;
   }
   try {
-    await setUpChannel(site, peer, position);
+    await setUpChannel(site, peer, half);
   } finally {
     peer.session.destroy();
   }
@@ -58,8 +58,8 @@ const setUp = async (site: Site): Promise<ExitStatus> => {
   return EXIT_DONE;
 };
 
-/** Settings, binary logs of a server without data, accounts. Answers the position as it is, or would be, afterwards. */
-const setUpServer = async (site: Site): Promise<{ readonly position: string }> => {
+/** Settings, binary logs of a server without data, accounts. */
+const setUpServer = async (site: Site): Promise<FirstHalf> => {
   const { admin, words, node, options } = site;
   const facts = await readSetupFacts(admin);
   const wish = await wishOf(site, facts.accounts.map(accountName));
@@ -67,11 +67,12 @@ const setUpServer = async (site: Site): Promise<{ readonly position: string }> =
   for (const account of wish.agent.accounts) grants.set(accountName(account), await readGrants(admin, account));
   const plan = planServer(facts, wish, words, grants);
   if (plan.refused.length > 0) throw new CommandError(`${node.config.self.name}: ${plan.refused.join('\nvipctl: ')}`);
-  const steps: readonly SetupStep[] = 'steps' in plan ? plan.steps : [];
+  const { steps, reconnect }: { readonly steps: readonly SetupStep[]; readonly reconnect: boolean } =
+    'steps' in plan ? plan : { steps: [], reconnect: false };
   await carryOut(site, steps, [wish.agent.password, wish.replication.password]);
   if (!options.dryRun) await assertAgentLogin(site);
   const resets = steps.some(({ statements }) => statements.includes(words.resetBinlogs));
-  return { position: resets ? `${admin.flavour.name}:` : facts.position };
+  return { position: resets ? `${admin.flavour.name}:` : facts.position, reconnect };
 };
 
 /** `there`: accounts that need no password any more. */
