@@ -101,6 +101,8 @@ const FENCE_ATTEMPTS = 6;
 const FENCE_PAUSE_MS = 10;
 /** Nobody listens any more: for so long its process may go on ending. */
 const ENDING_MS = 2_000;
+/** One that shuts down and uses no processor time for so long does not end by itself. */
+const STANDS_STILL_MS = 5_000;
 const LOOK_AGAIN_MS = 5;
 /** They start or stop the replication threads. A catch-up looks itself for what is still being stopped. */
 const CHANNEL_STEPS: ReadonlySet<DatabaseStep['name']> = new Set([
@@ -125,6 +127,7 @@ export const createDatabase = (options: DatabaseOptions): Database => {
   const connectedListeners: ((link: Link) => void)[] = [];
   let last: Promise<unknown> = Promise.resolve();
   let leftBehind: Promise<unknown> = Promise.resolve();
+  let ending: { readonly usedMs: number | null; readonly sinceMs: number } | null = null;
   let receiverStopping: Promise<unknown> | null = null;
   let state = '';
   /** Under way or queued. */
@@ -237,18 +240,29 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     options.log('warn', {}, `the database hangs and is to be fenced (mysql.kill_on_hang): ${detail}`);
   };
 
-  /** An orderly shutdown closes the listeners first, and lets running statements commit after that. */
+  /**
+   * An orderly shutdown closes the listeners first, and lets running statements commit after that. It is not cut short while
+   * the server is at work on it: a newer version refuses the files of an older one that crashed.
+   */
   const untilEnded = async (): Promise<Outcome> => {
     const endsAtMs = options.nowMs() + ENDING_MS;
     while (isAtWork()) {
-      if (options.nowMs() >= endsAtMs) {
-        if (settings.killOnHang !== true) return failed('the server listens no more, and its process still runs');
+      if (settings.killOnHang === true && standsStillMs() >= STANDS_STILL_MS) {
         options.log('warn', {}, `the database is shutting down and does not end: ${serverProcess.kill().detail}`);
         break;
       }
+      if (options.nowMs() >= endsAtMs) return failed('the server listens no more, and its process still runs');
       await sleep(LOOK_AGAIN_MS);
     }
+    ending = null;
     return { ok: true, detail: DOWN };
+  };
+
+  /** Since a look saw that it had used processor time; one fence after the other looks. */
+  const standsStillMs = (): number => {
+    const usedMs = serverProcess.usedMs();
+    if (ending === null || ending.usedMs !== usedMs) ending = { usedMs, sinceMs: options.nowMs() };
+    return options.nowMs() - ending.sinceMs;
   };
 
   const isAtWork = (): boolean => ['runs', 'killed'].includes(serverProcess.state());

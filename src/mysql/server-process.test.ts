@@ -50,10 +50,12 @@ test('tells the processor time of its threads, and of no other process', async (
   expect(server.cpuMs([])).toBe(0);
   expect(server.cpuMs([child.pid ?? 0, process.pid, 0])).toBe(own);
   expect(createServerProcess().cpuMs([child.pid ?? 0])).toBeNull();
+  expect(server.usedMs()).toBe(own);
+  expect(createServerProcess().usedMs()).toBeNull();
   const ended = once(child, 'exit');
   child.kill('SIGKILL');
   await ended;
-  expect(server.cpuMs([child.pid ?? 0])).toBeNull();
+  expect([server.cpuMs([child.pid ?? 0]), server.usedMs()]).toEqual([null, null]);
 });
 
 test('one that was killed is at work until it has ended, whether or not its parent has taken note of that', async () => {

@@ -15,6 +15,8 @@ export interface ServerProcess {
   readonly state: () => 'unknown' | 'runs' | 'killed' | 'ended';
   /** Of threads of the process that was learnt, by their ids in the operating system; those that have ended count nothing. */
   readonly cpuMs: CpuMs;
+  /** Of the whole process that was learnt, threads that have ended among them; null: it has ended, or is not known. */
+  readonly usedMs: () => number | null;
   /** SIGKILL to the process that was learnt, if it is still the same one. Answers what was done, or why nothing was. */
   readonly kill: () => { readonly killed: boolean; readonly detail: string };
 }
@@ -64,12 +66,9 @@ export const createServerProcess = (): ServerProcess => {
     cpuMs: (threads) => {
       if (known === null || hasEnded(known)) return null;
       const { pid } = known;
-      const ofThread = (thread: number): number => {
-        const fields = fieldsOf(`${pid}/task/${thread}`);
-        return fields === null ? 0 : (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_MS;
-      };
-      return threads.reduce((usedMs, thread) => usedMs + ofThread(thread), 0);
+      return threads.reduce((usedMs, thread) => usedMs + usedBy(`${pid}/task/${thread}`), 0);
     },
+    usedMs: () => (known === null || hasEnded(known) ? null : usedBy(String(known.pid))),
     kill: () => {
       if (!known) return { killed: false, detail: 'its process is not known on this host' };
       const { pid } = known;
@@ -108,6 +107,11 @@ const isReapable = (pid: number): boolean => {
   } catch {
     return true;
   }
+};
+
+const usedBy = (task: string): number => {
+  const fields = fieldsOf(task);
+  return fields === null ? 0 : (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_MS;
 };
 
 const splitFields = (stat: string): readonly string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -26,6 +26,7 @@ import { SALVAGES } from './salvage.js';
 import { SEMI_SYNC_FAULTS } from './semi-sync.js';
 import { SERVER_DISKS } from './server-disk.js';
 import { SERVER_FAULTS } from './servers.js';
+import { SHUTDOWNS } from './shutdown.js';
 import type { Extent, Scenario } from './stage.js';
 import { STANDBY_VIP } from './standby-vip.js';
 import { starvation } from './starved.js';
@@ -40,6 +41,7 @@ const scenariosOf = (extent: Extent): readonly Scenario[] =>
   [
     ...CRASHES,
     ...SALVAGES,
+    ...SHUTDOWNS,
     ...agentFaults(extent),
     ...NETWORK_FAULTS,
     ...PATHS,
