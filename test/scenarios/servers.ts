@@ -67,26 +67,83 @@ const returnWithMore = async (stage: Stage): Promise<void> => {
   }
 };
 
-const switchoverBehindLock = async ({ lab, active, standby, fault, note, untilActive }: Stage): Promise<void> => {
-  await lab.database[active].sql('CREATE TABLE lab.held (id INT PRIMARY KEY)');
-  const holder = await connectApp(lab, active);
-  holder.on('error', () => undefined);
-  try {
-    await holder.query('LOCK TABLES held WRITE');
-    const refused = await lab.vipctl(active, ['switchover']);
-    const said = `${refused.stdout}${refused.stderr}`;
-    if (refused.status === 0) throw new Error(`a switchover behind LOCK TABLES was not refused: ${said}`);
-    if (!/LOCK TABLES.*app@localhost/s.test(said)) throw new Error(`the holder of the lock is not named: ${said}`);
-    note(`refused: ${said.trim().split('\n').at(-1)}`);
-    await fault('switchover --force behind LOCK TABLES', async () => {
-      const { status, stdout, stderr } = await lab.vipctl(active, ['switchover', '--force']);
-      if (status !== 0) throw new Error(`vipctl switchover --force: exit status ${status}: ${stdout}${stderr}`);
-    });
-    await untilActive(standby);
-  } finally {
-    holder.destroy();
-  }
-};
+interface Obstacle {
+  readonly id: string;
+  readonly what: string;
+  readonly statements: readonly string[];
+  /** What goes on, and does not end before the session does. */
+  readonly last?: string;
+  /** As the pre-flight names it and its session. */
+  readonly named: RegExp;
+}
+
+const HELD_ROW = 1;
+/** Of a statement that would run until the session is ended. */
+const LONG_S = 1_000;
+
+const OBSTACLES: readonly Obstacle[] = [
+  {
+    id: '19',
+    what: 'LOCK TABLES',
+    statements: ['LOCK TABLES held WRITE'],
+    named: /LOCK TABLES.*app@localhost/s,
+  },
+  {
+    id: '19e',
+    what: 'a long update',
+    statements: [],
+    last: `UPDATE held SET v = v + 1 + SLEEP(${LONG_S}) WHERE id = 0`,
+    named: /app@localhost.*runs: UPDATE held/s,
+  },
+  {
+    id: '19f',
+    what: 'an open transaction',
+    statements: ['BEGIN', `INSERT INTO held VALUES (${HELD_ROW}, 0)`],
+    named: /transaction open for .* 1 changed rows.*app@localhost/s,
+  },
+];
+
+const switchoverBehind =
+  ({ what, statements, last, named }: Obstacle) =>
+  async ({ lab, active, standby, fault, note, untilActive }: Stage): Promise<void> => {
+    await lab.database[active].sql('CREATE TABLE lab.held (id INT PRIMARY KEY, v INT)');
+    await lab.database[active].sql('INSERT INTO lab.held VALUES (0, 0)');
+    const holder = await connectApp(lab, active);
+    holder.on('error', () => undefined);
+    const { sql, kind } = lab.database[active];
+    const isThere = async () =>
+      (await sql(`SELECT 1 FROM ${kind.processList} WHERE ID = ${holder.threadId}`)).length > 0;
+    try {
+      for (const statement of statements) await holder.query(statement);
+      holder.query(last ?? 'DO 0').catch(() => undefined);
+      // It counts as long once it has gone on for a while; a write of the load may be in the way too.
+      await waitFor(
+        async () => {
+          const { status, stdout, stderr } = await lab.vipctl(active, ['switchover', '--dry-run']);
+          return (status !== 0 && named.test(stdout + stderr)) || `${stdout}${stderr}`;
+        },
+        `a rehearsal names ${what}`,
+        PATIENCE_MS,
+      );
+      const refused = await lab.vipctl(active, ['switchover']);
+      const said = `${refused.stdout}${refused.stderr}`;
+      if (refused.status === 0) throw new Error(`a switchover behind ${what} was not refused: ${said}`);
+      if (!named.test(said)) throw new Error(`the session of ${what} is not named: ${said}`);
+      if (!(await isThere())) throw new Error(`a switchover that was refused ended the session of ${what}`);
+      note(`refused: ${said.trim().split('\n').at(-1)}`);
+      await fault(`switchover --force behind ${what}`, async () => {
+        const { status, stdout, stderr } = await lab.vipctl(active, ['switchover', '--force']);
+        if (status !== 0) throw new Error(`vipctl switchover --force: exit status ${status}: ${stdout}${stderr}`);
+      });
+      await untilActive(standby);
+      await waitFor(async () => !(await isThere()) || 'it is there', `the session of ${what} was ended`, PATIENCE_MS);
+      const rows = await lab.database[standby].sql('SELECT id, v FROM lab.held');
+      if (JSON.stringify(rows) !== JSON.stringify([{ id: 0, v: 0 }]))
+        throw new Error(`what was not committed is on ${standby}: ${JSON.stringify(rows)}`);
+    } finally {
+      holder.destroy();
+    }
+  };
 
 const useUpConnections = async ({ lab, active, fault, goOn, note, untilWritesPass }: Stage): Promise<void> => {
   const server = lab.database[active];
@@ -146,13 +203,15 @@ export const SERVER_FAULTS: readonly Scenario[] = [
     orphans: 'may be kept',
     run: returnWithMore,
   },
-  {
-    id: '19',
-    title: 'switchover while LOCK TABLES is in the way',
-    outcome: 'refused with the session named; with --force it is killed',
-    moves: { exactly: 1 },
-    run: switchoverBehindLock,
-  },
+  ...OBSTACLES.map(
+    (obstacle): Scenario => ({
+      id: obstacle.id,
+      title: `switchover while ${obstacle.what} is in the way`,
+      outcome: 'refused with the session named; with --force it is killed, and the move done',
+      moves: { exactly: 1 },
+      run: switchoverBehind(obstacle),
+    }),
+  ),
   { id: '22', title: 'max_connections used up on the active', outcome: 'no move', run: useUpConnections },
   {
     id: '28',
