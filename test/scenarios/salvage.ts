@@ -94,7 +94,7 @@ const noRoomToApply = async (stage: Stage): Promise<void> => {
 
 export const SALVAGES: readonly Scenario[] = [
   {
-    id: '1d',
+    id: '1e',
     title: 'mysqld of the active killed, asynchronous, its binary logs shut to the agent',
     outcome: 'not promoted; what is missing is named, and why; promote --accept-loss works',
     lab: { semiSync: 'off', ordinaryAccess: true },
@@ -104,7 +104,7 @@ export const SALVAGES: readonly Scenario[] = [
     run: unreadableLogs,
   },
   {
-    id: '1e',
+    id: '1f',
     title: 'mysqld of the active killed, asynchronous, the disk of the other server full',
     outcome: 'not promoted, and says why; with room and `vipctl resume` nothing is lost',
     lab: { semiSync: 'off', smallServerDisks: true },
