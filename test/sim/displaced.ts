@@ -56,7 +56,12 @@ const isJustified = (world: World, host: Host, cause: string): boolean => {
         world.ledger.split.alone.size > 0
       );
     case 'lease-lost':
-      return lately(LEASE_FAULTS) || world.settings.shortPromises;
+      // An agent that an operator stops is one voter less, where another does not renew (STATUS.md, Known gaps).
+      return (
+        lately(LEASE_FAULTS) ||
+        lately(['operator'], (fault) => fault.kind === 'operator' && fault.command.name === 'stop') ||
+        world.settings.shortPromises
+      );
     case 'database-failed':
       return wasFenced || here(['mysqld-kill', 'mysqld-hang', 'power-off', 'steps-slow', 'made-read-only']);
     case 'link-down':

@@ -95,7 +95,7 @@ inSandbox('test/survival/reload.lab.test.ts', () => {
       expect(await addressesOf(active)).toContain(SECOND_VIP);
       expect(await addressesOf(peerOf(active))).not.toContain(SECOND_VIP);
       const greeting = ['bash', '-c', `exec 3<>/dev/tcp/${SECOND_VIP}/3306`];
-      expect((await lab.exec('client', ['timeout', '2', ...greeting])).status).toBe(0);
+      expect((await lab.exec('client', ['timeout', '10', ...greeting])).status).toBe(0);
       const rules = (await lab.exec(active, ['nft', 'list', 'table', 'inet', 'vipd_lab'])).stdout;
       expect(rules).toMatch(/set live4 {[^}]*10\.99\.0\.100[^}]*10\.99\.0\.101/);
       for (const node of [active, peerOf(active)]) {
