@@ -72,7 +72,8 @@ export const createMachine = async (name: MachineName, base: string): Promise<Ma
   mkdirSync(cgroup, { recursive: true });
   writeFileSync(consoleLog, '');
   const layers = `lowerdir=${base},upperdir=${join(directory, 'disk')},workdir=${join(directory, 'work')}`;
-  await run(['mount', '-t', 'overlay', 'overlay', '-o', layers, root]);
+  // Else a directory of the base could not be renamed (overlayfs in the kernel's documentation), as on any other disk.
+  await run(['mount', '-t', 'overlay', 'overlay', '-o', `${layers},redirect_dir=on`, root]);
   mkdirSync(join(root, JOURNAL), { recursive: true });
   // Without one the boot counts as the first, and what the packages left disabled is enabled (machine-id(5)).
   writeFileSync(join(root, 'etc/machine-id'), `${randomBytes(16).toString('hex')}\n`);

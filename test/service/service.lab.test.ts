@@ -3,6 +3,7 @@ import { errorsSeen, monotonicMs } from '../lab/load.js';
 import { startTap, type Tap } from '../lab/tap.js';
 import { type NodeName, VIP4 } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
+import { databaseHardships } from './database-hardships.js';
 import { onMachines } from './ground.js';
 import { createHands } from './hands.js';
 import { hardships } from './hardships.js';
@@ -194,6 +195,7 @@ onMachines('test/service/service.lab.test.ts', 'installed', (ground) => {
   );
 
   hardships(() => pair, hands);
+  databaseHardships(() => pair, hands);
 
   test(
     'an upgrade restarts the standby and not the active; one switchover is all that writers see',
