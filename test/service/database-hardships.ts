@@ -50,11 +50,14 @@ export const databaseHardships = (of: () => Pair, hands: Hands): void => {
         moves(async (active, standby) => {
           const load = await hands.startLoad();
           await applyCuts([{ traffic: 'replication', from: active, to: standby }]);
-          await load.someMore();
-          await systemctl(active, 'kill', '--signal=KILL', 'mariadb');
-          await hands.untilActive(standby);
-          // Not before: the kernel goes on sending what a process that was killed had written to its sockets.
-          await applyCuts([]);
+          try {
+            await load.someMore();
+            await systemctl(active, 'kill', '--signal=KILL', 'mariadb');
+            await hands.untilActive(standby);
+          } finally {
+            // Not before: the kernel goes on sending what a process that was killed had written to its sockets.
+            await applyCuts([]);
+          }
           const { lastChange } = await of().status(standby);
           const salvage = lastChange?.steps.find(({ name }) => name === 'salvage');
           expect(salvage?.text, JSON.stringify(lastChange)).toMatch(/^salvaged [1-9]\d* transactions, up to /);
