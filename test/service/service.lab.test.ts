@@ -3,6 +3,7 @@ import { errorsSeen, monotonicMs } from '../lab/load.js';
 import { startTap, type Tap } from '../lab/tap.js';
 import { type NodeName, VIP4 } from '../lab/topology.js';
 import { waitFor } from '../lab/wait.js';
+import { bootBoth } from './boot-both.js';
 import { databaseHardships } from './database-hardships.js';
 import { onMachines } from './ground.js';
 import { createHands } from './hands.js';
@@ -195,6 +196,7 @@ onMachines('test/service/service.lab.test.ts', 'installed', (ground) => {
   );
 
   hardships(() => pair, hands);
+  bootBoth(() => pair, hands);
   databaseHardships(() => pair, hands);
 
   test(
